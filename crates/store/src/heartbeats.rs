@@ -1,0 +1,122 @@
+//! Raw heartbeats: the evidence, kept for a few days.
+
+use model::{CarrierBit, Country, DeviceNo, Heartbeat, Instant};
+use sqlx::PgConnection;
+
+use crate::copy::Rows;
+use crate::{Error, Result, Store};
+
+/// Bytes a row takes in a COPY stream, on average: only sizes the buffer.
+const TYPICAL_ROW_BYTES: usize = 260;
+
+/// One row of evidence.
+#[derive(Debug, Clone)]
+pub struct HeartbeatRow {
+    /// When it arrived here.
+    pub received_at: Instant,
+    /// When it counts; `None` for evidence only.
+    pub heard_at: Option<Instant>,
+    /// Who sent it.
+    pub device_no: DeviceNo,
+    /// Where it was placed.
+    pub country: Country,
+    /// The carrier's bit in that country.
+    pub carrier_bit: CarrierBit,
+    /// The region it was in.
+    pub region: Option<Box<str>>,
+    /// What identifies a redelivery; `None` for older entries of a buffered flush.
+    pub delivery: Option<Delivery>,
+    /// What it said.
+    pub heartbeat: Heartbeat,
+}
+
+/// What a message and its redelivery have in common: the broker sends it again under the same
+/// packet id, with the same topic and payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Delivery {
+    /// The broker's packet id.
+    pub packet_id: u16,
+    /// Hash of topic and payload.
+    pub fingerprint: i64,
+}
+
+pub(crate) async fn copy_in(
+    connection: &mut PgConnection,
+    slot: &str,
+    rows: &[HeartbeatRow],
+) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let stream = encode(rows, slot);
+    let mut copy = Error::at("copy heartbeats", connection.copy_in_raw(COPY).await)?;
+    Error::at("copy heartbeats", copy.send(stream).await.map(drop))?;
+    Error::at("copy heartbeats", copy.finish().await).map(drop)
+}
+
+const COPY: &str = "copy heartbeats (received_at, heard_at, sent_at, seq, fingerprint, device_no,
+        packet_id, battery_mv, interval_secs, rsrp_dbm, carrier_bit, older_entry, slot, country,
+        plmn, region, boot_id, rat, tac, cell, fw, model)
+     from stdin with (format binary)";
+
+fn encode(rows: &[HeartbeatRow], slot: &str) -> Vec<u8> {
+    let mut out = Rows::new(22, rows.len() * TYPICAL_ROW_BYTES);
+    for row in rows {
+        let beat = &row.heartbeat;
+        out.start_row();
+        out.timestamp(Some(row.received_at));
+        out.timestamp(row.heard_at);
+        out.timestamp(beat.sent_at);
+        out.bigint(beat.seq);
+        out.bigint(row.delivery.map(|delivery| delivery.fingerprint));
+        out.integer(Some(row.device_no.0));
+        out.integer(row.delivery.map(|delivery| delivery.packet_id.into()));
+        out.integer(beat.battery_mv);
+        out.integer(beat.interval_secs);
+        out.smallint(beat.rsrp_dbm);
+        out.smallint(Some(row.carrier_bit.index()));
+        out.boolean(row.delivery.is_none());
+        out.text(Some(slot));
+        out.text(Some(row.country.as_str()));
+        out.text(beat.plmn().map(|plmn| plmn.to_string()).as_deref());
+        out.text(row.region.as_deref());
+        out.text(beat.boot_id.as_deref());
+        out.text(beat.rat.as_deref());
+        out.text(beat.tac.as_deref());
+        out.text(beat.cell.as_deref());
+        out.text(beat.fw.as_deref());
+        out.text(beat.model.as_deref());
+    }
+    out.finish()
+}
+
+impl Store {
+    /// The deliveries of a slot that were committed since `from`: those the broker may send again
+    /// because it had not heard our acknowledgement.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn deliveries_since(&self, slot: &str, from: Instant) -> Result<Vec<Delivery>> {
+        let rows: Vec<(i32, i64)> = Error::at(
+            "deliveries_since",
+            sqlx::query_as(
+                "select packet_id, fingerprint from heartbeats
+                 where received_at >= $2 and slot = $1
+                   and packet_id is not null and fingerprint is not null",
+            )
+            .bind(slot)
+            .bind(from)
+            .fetch_all(&self.pool)
+            .await,
+        )?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|(packet_id, fingerprint)| {
+                Some(Delivery {
+                    packet_id: u16::try_from(packet_id).ok()?,
+                    fingerprint,
+                })
+            })
+            .collect())
+    }
+}
