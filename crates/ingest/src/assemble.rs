@@ -1,0 +1,188 @@
+//! From placed heartbeats to the rows of one transaction. Pure.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use model::{CarrierBit, CarrierSet, Cause, Country, DeviceNo, Heard, Hour, Instant};
+use store::batch::Batch;
+use store::gaps::GapChange;
+use store::heartbeats::HeartbeatRow;
+use store::last_heard::LastHeardRow;
+use store::presence::PresenceRow;
+use store::quarantine::QuarantineRow;
+
+use crate::present::Present;
+use crate::quarantine::SetAside;
+use crate::subscriber::Arrival;
+
+/// A message on its way into a transaction.
+pub struct Placed {
+    /// When it arrived.
+    pub received_at: Instant,
+    /// The watermark that stood then.
+    pub watermark: Instant,
+    /// What became of it.
+    pub verdict: Verdict,
+}
+
+/// What became of a message.
+pub enum Verdict {
+    /// It is a heartbeat of this device.
+    Heartbeat(Box<Beat>),
+    /// It counts for nothing.
+    Rejected(SetAside),
+}
+
+/// A heartbeat with everything known about it.
+pub struct Beat {
+    /// What arrived.
+    pub arrival: Arrival,
+    /// The device's number.
+    pub device_no: DeviceNo,
+    /// Where it was.
+    pub country: Country,
+    /// The carrier's bit in that country.
+    pub carrier_bit: CarrierBit,
+    /// The region it was in.
+    pub region: Option<Box<str>>,
+    /// When it counts.
+    pub heard: Heard,
+    /// The hour it counts in, unless it is of unknown time.
+    pub hour: Option<Hour>,
+    /// Whether the device's last state needs writing.
+    pub newest: bool,
+    /// Whether the device was in another segment before.
+    pub moved: bool,
+}
+
+/// Builds the rows for a run of messages.
+pub(crate) fn assemble(messages: &[Placed], present: &Present, now: Instant) -> Batch {
+    let mut batch = Batch::default();
+    let mut presence: HashMap<(Hour, Country, DeviceNo), CarrierSet> = HashMap::new();
+    let mut newest: HashMap<(DeviceNo, Country, CarrierBit), LastHeardRow> = HashMap::new();
+    let mut unknown_time: HashMap<(Country, Instant), Instant> = HashMap::new();
+    for message in messages {
+        match &message.verdict {
+            Verdict::Rejected(set_aside) => quarantine(&mut batch, message, set_aside),
+            Verdict::Heartbeat(beat) => {
+                if let Some(set_aside) = &beat.arrival.set_aside {
+                    quarantine(&mut batch, message, set_aside);
+                }
+                evidence(&mut batch, message, beat);
+                match (beat.heard, beat.hour) {
+                    (Heard::At(heard_at), Some(hour)) => {
+                        let carriers = presence
+                            .entry((hour, beat.country, beat.device_no))
+                            .or_default();
+                        *carriers = carriers.union(CarrierSet::of(beat.carrier_bit));
+                        if beat.newest {
+                            keep_newest(&mut newest, beat, heard_at);
+                        }
+                        if beat.moved {
+                            batch.moved.push(beat.device_no);
+                        }
+                    }
+                    (Heard::SomeTimeSince(from), _) => {
+                        let to = unknown_time.entry((beat.country, from)).or_insert(from);
+                        *to = message.received_at.max(*to);
+                    }
+                    (Heard::At(_), None) => {}
+                }
+            }
+        }
+    }
+    for ((hour, country, device_no), carriers) in presence {
+        let row = PresenceRow {
+            hour,
+            country,
+            device_no,
+            carriers,
+        };
+        if present.holds(&row) {
+            continue;
+        }
+        if hour.end <= now {
+            &mut batch.late_presence
+        } else {
+            &mut batch.presence
+        }
+        .push(row);
+    }
+    batch.last_heard = newest.into_values().collect();
+    for ((country, from), to) in unknown_time {
+        batch.gaps.push(GapChange::Over {
+            country: Some(country),
+            cause: Cause::UnknownTime,
+            from,
+            to,
+            detail: "heartbeats that waited while we were away do not say when they were sent"
+                .to_owned(),
+        });
+    }
+    batch
+}
+
+fn quarantine(batch: &mut Batch, message: &Placed, set_aside: &SetAside) {
+    let minute = model::hour::minute(message.received_at);
+    *batch
+        .quarantine_counts
+        .entry((minute, set_aside.reason))
+        .or_default() += 1;
+    if let Some(evidence) = &set_aside.evidence {
+        batch.quarantine.push(QuarantineRow {
+            received_at: message.received_at,
+            watermark: message.watermark,
+            reason: set_aside.reason,
+            topic: evidence.topic.clone(),
+            payload: evidence.payload.clone(),
+            payload_bytes: evidence.payload_bytes,
+            detail: None,
+        });
+    }
+}
+
+fn evidence(batch: &mut Batch, message: &Placed, beat: &Beat) {
+    let row = |heartbeat: &model::Heartbeat| HeartbeatRow {
+        received_at: message.received_at,
+        heard_at: None,
+        device_no: beat.device_no,
+        country: beat.country,
+        carrier_bit: beat.carrier_bit,
+        region: beat.region.clone(),
+        delivery: None,
+        heartbeat: heartbeat.clone(),
+    };
+    batch.heartbeats.extend(beat.arrival.older.iter().map(row));
+    batch.heartbeats.push(HeartbeatRow {
+        heard_at: match beat.heard {
+            Heard::At(heard_at) => Some(heard_at),
+            Heard::SomeTimeSince(_) => None,
+        },
+        delivery: Some(beat.arrival.delivery),
+        ..row(&beat.arrival.heartbeat)
+    });
+}
+
+fn keep_newest(
+    newest: &mut HashMap<(DeviceNo, Country, CarrierBit), LastHeardRow>,
+    beat: &Beat,
+    heard_at: Instant,
+) {
+    let row = || LastHeardRow {
+        device_no: beat.device_no,
+        country: beat.country,
+        carrier_bit: beat.carrier_bit,
+        heard_at,
+        region: beat.region.clone(),
+        heartbeat: beat.arrival.heartbeat.clone(),
+    };
+    match newest.entry((beat.device_no, beat.country, beat.carrier_bit)) {
+        Entry::Vacant(entry) => {
+            entry.insert(row());
+        }
+        Entry::Occupied(mut entry) if entry.get().heard_at < heard_at => {
+            entry.insert(row());
+        }
+        Entry::Occupied(_) => {}
+    }
+}

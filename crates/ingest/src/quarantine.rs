@@ -1,0 +1,91 @@
+//! Which of the messages set aside are kept, and which are only counted.
+
+use std::collections::HashMap;
+
+use model::{Instant, Reason};
+use store::quarantine::MAX_KEPT_BYTES;
+
+/// Messages kept per reason and minute; the rest is only counted. A fleet with a broken firmware
+/// would otherwise fill the disk with copies of the same mistake.
+const MAX_KEPT_PER_MINUTE: u32 = 200;
+
+/// A message or payload that was set aside.
+#[derive(Debug, Clone)]
+pub struct SetAside {
+    /// Why.
+    pub reason: Reason,
+    /// Topic and payload, where they are kept.
+    pub evidence: Option<Evidence>,
+}
+
+/// What is kept of a message that was set aside.
+#[derive(Debug, Clone)]
+pub struct Evidence {
+    /// The topic, as far as it is text.
+    pub topic: String,
+    /// The payload, or its beginning.
+    pub payload: Vec<u8>,
+    /// The payload's whole length.
+    pub payload_bytes: usize,
+}
+
+/// Decides which are kept.
+#[derive(Debug, Default)]
+pub(crate) struct Limiter {
+    minute: Instant,
+    kept: HashMap<Reason, u32>,
+}
+
+impl Limiter {
+    pub(crate) fn set_aside(
+        &mut self,
+        now: Instant,
+        reason: Reason,
+        topic: &[u8],
+        payload: &[u8],
+    ) -> SetAside {
+        let minute = model::hour::minute(now);
+        if minute != self.minute {
+            self.minute = minute;
+            self.kept.clear();
+        }
+        let kept = self.kept.entry(reason).or_default();
+        if *kept >= MAX_KEPT_PER_MINUTE {
+            return SetAside {
+                reason,
+                evidence: None,
+            };
+        }
+        *kept += 1;
+        let evidence = Evidence {
+            topic: String::from_utf8_lossy(&topic[..topic.len().min(MAX_KEPT_BYTES)]).into_owned(),
+            payload: payload[..payload.len().min(MAX_KEPT_BYTES)].to_vec(),
+            payload_bytes: payload.len(),
+        };
+        SetAside {
+            reason,
+            evidence: Some(evidence),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_hundred_a_minute_are_kept_for_each_reason() {
+        let mut limiter = Limiter::default();
+        let now: Instant = "2026-11-21T01:02:03Z".parse().unwrap();
+        let mut kept = |now, reason| {
+            let all = (0..300).map(|_| limiter.set_aside(now, reason, b"t", b"p"));
+            all.filter(|message| message.evidence.is_some()).count()
+        };
+        assert_eq!(kept(now, Reason::Syntax), 200);
+        assert_eq!(kept(now, Reason::Depth), 200);
+        assert_eq!(
+            kept(now + chrono::TimeDelta::minutes(1), Reason::Syntax),
+            200
+        );
+    }
+}

@@ -1,0 +1,229 @@
+//! A slot: one broker session, held by one process at a time.
+//!
+//! The lease comes first. A process connects only while it holds the slot, because connecting
+//! takes the session away from whoever has it; a process that was paused and wakes up after its
+//! lease would otherwise fight its heir for the session for ever.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::Instant;
+use store::slots::SlotLease;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::broker::{BrokerError, Connection, SessionOptions};
+use crate::subscriber::{Ended, Item, listen};
+use crate::topic::TopicFilter;
+use crate::writer::{LeaseAge, LeaseLost, Writer};
+use crate::{Config, Context};
+
+/// The pause before the broker is tried again, at first and at most.
+const BACKOFF_MIN: Duration = Duration::from_millis(200);
+const BACKOFF_MAX: Duration = Duration::from_secs(5);
+
+/// Items beyond two windows: control items and QoS 0 messages.
+const SPARE_ITEMS: usize = 1024;
+
+/// How long the writer may take to commit what it has when the process ends.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Runs an ingest role until it is asked to end: stands by until the slot is free, takes it,
+/// listens and commits, and stands by again when it is taken away.
+///
+/// # Errors
+/// When the configuration cannot work at all. A database or a broker that is away is waited for.
+pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
+    context.health.expect("broker");
+    context.health.expect("database");
+    let owner = format!("{}-{:08x}", std::process::id(), fastrand::u32(..));
+    let mut waiting_said = false;
+    while !context.shutdown.is_cancelled() {
+        match take_slot(&config, &context, &owner).await {
+            Ok(Some(lease)) => {
+                waiting_said = false;
+                tracing::info!(slot = %lease.slot, term = lease.term, "the slot is ours");
+                hold(&config, &context, &lease).await?;
+                if let Err(error) = context.store.release_slot(&lease).await {
+                    tracing::debug!(%error, "the lease was not given back; it runs out by itself");
+                }
+            }
+            Ok(None) => {
+                if !waiting_said {
+                    tracing::info!(slot = %config.slot, "standing by: another process holds the slot");
+                    waiting_said = true;
+                }
+                // A standby is as healthy as can be.
+                context.health.ready("database");
+                context.health.ready("broker");
+                pause(&context, config.lease / 4).await;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "waiting for the database");
+                context.health.not_ready("database", error.to_string());
+                pause(&context, Duration::from_secs(1)).await;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn pause(context: &Context, duration: Duration) {
+    tokio::select! {
+        () = tokio::time::sleep(duration) => {}
+        () = context.shutdown.cancelled() => {}
+    }
+}
+
+async fn take_slot(
+    config: &Config,
+    context: &Context,
+    owner: &str,
+) -> store::Result<Option<SlotLease>> {
+    let Context { store, .. } = context;
+    store.check_schema().await?;
+    let filter = config.topic_filter.subscription();
+    let lease = store
+        .acquire_slot(&config.slot, owner, &config.client_id, filter, config.lease)
+        .await?;
+    if lease.is_some() {
+        store
+            .maintain(context.clock.now(), config.retention)
+            .await?;
+        context.health.ready("database");
+    }
+    Ok(lease)
+}
+
+/// Works while the slot is ours. Returns when it is not any more, or when asked to end.
+async fn hold(config: &Config, context: &Context, lease: &SlotLease) -> anyhow::Result<()> {
+    let window = usize::from(config.receive_maximum);
+    let (items, taken) = mpsc::channel(2 * window + SPARE_ITEMS);
+    let age = Arc::new(LeaseAge::fresh());
+    let writer = Writer::new(config, context, lease, Arc::clone(&age));
+    let connecting = connect_again_and_again(config, context, lease, &age, items);
+    tokio::select! {
+        written = writer.run(taken) => {
+            if let Err(LeaseLost) = written {
+                tracing::warn!(slot = %lease.slot, "{LeaseLost}; standing by");
+            }
+            Ok(())
+        }
+        connected = connecting => connected,
+    }
+}
+
+/// Keeps a connection to the broker while the slot is ours.
+async fn connect_again_and_again(
+    config: &Config,
+    context: &Context,
+    lease: &SlotLease,
+    age: &LeaseAge,
+    items: mpsc::Sender<Item>,
+) -> anyhow::Result<()> {
+    let session = SessionOptions {
+        client_id: config.client_id.clone(),
+        expiry: config.session_expiry,
+        receive_maximum: config.receive_maximum,
+        keep_alive: config.keep_alive,
+    };
+    let previous = TopicFilter::parse(&lease.topic_filter)
+        .ok()
+        .filter(|previous| *previous != config.topic_filter);
+    let mut attempts: u32 = 0;
+    let mut away_since: Option<Instant> = None;
+    let mut taken_over_at = None;
+    while !context.shutdown.is_cancelled() {
+        if !may_connect(config, age, taken_over_at, &items) {
+            pause(context, Duration::from_millis(50)).await;
+            continue;
+        }
+        let options = config
+            .broker
+            .options(&config.client_id, config.ca_file.as_deref())?;
+        let connection = Connection::new(options, &session);
+        let ended = listen(connection, config, context, previous.as_ref(), &items).await;
+        let Ended::Failed {
+            error,
+            subscribed,
+            last_sign_at,
+        } = ended
+        else {
+            return Ok(());
+        };
+        if subscribed {
+            attempts = 0;
+            away_since = None;
+            remember_session(config, context, lease).await;
+        }
+        taken_over_at = matches!(error, BrokerError::TakenOver).then(std::time::Instant::now);
+        let from =
+            *away_since.get_or_insert_with(|| last_sign_at.unwrap_or_else(|| context.clock.now()));
+        report(config, context, attempts, &error);
+        let detail = error.to_string();
+        if items.send(Item::Away { from, detail }).await.is_err() {
+            return Ok(()); // the writer has ended, and with it the lease
+        }
+        let backoff = BACKOFF_MIN
+            .saturating_mul(2_u32.saturating_pow(attempts))
+            .min(BACKOFF_MAX);
+        attempts += 1;
+        pause(context, backoff.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+    }
+    drain(&items).await;
+    Ok(())
+}
+
+/// Whether the slot is certainly ours, also after somebody took our session, and there is room
+/// for a window of messages.
+fn may_connect(
+    config: &Config,
+    age: &LeaseAge,
+    taken_over_at: Option<std::time::Instant>,
+    items: &mpsc::Sender<Item>,
+) -> bool {
+    let renewed_at = age.renewed_at();
+    renewed_at.elapsed() < config.lease
+        && taken_over_at.is_none_or(|at| renewed_at > at)
+        && items.capacity() > usize::from(config.receive_maximum)
+}
+
+fn report(config: &Config, context: &Context, attempts: u32, error: &BrokerError) {
+    context.health.not_ready("broker", error.to_string());
+    let (slot, broker) = (&config.slot, &config.broker);
+    if attempts == 0 {
+        tracing::warn!(%slot, ?broker, %error, "the broker is away; trying again until it is back");
+    } else {
+        tracing::debug!(%slot, ?broker, %error, attempts, "the broker is still away");
+    }
+}
+
+/// Notes the filter under which the session now stands, so that a later owner with another filter
+/// gives this one up.
+async fn remember_session(config: &Config, context: &Context, lease: &SlotLease) {
+    let filter = config.topic_filter.subscription();
+    if lease.topic_filter == filter && lease.client_id == config.client_id {
+        return;
+    }
+    let noted = context
+        .store
+        .set_slot_session(lease, &config.client_id, filter)
+        .await;
+    if let Err(error) = noted {
+        tracing::debug!(%error, "the session's filter was not noted");
+    }
+}
+
+async fn drain(items: &mpsc::Sender<Item>) {
+    let (done, is_done) = oneshot::channel();
+    let draining = async {
+        if items.send(Item::Drain(done)).await.is_ok() {
+            // An error means that the writer has ended; then there is nothing to wait for.
+            let _ = is_done.await;
+        }
+    };
+    if tokio::time::timeout(DRAIN_TIMEOUT, draining).await.is_err() {
+        tracing::warn!(
+            "gave up waiting for the last commit; the broker keeps what was not acknowledged"
+        );
+    }
+}

@@ -1,0 +1,306 @@
+//! Taking messages from the broker.
+//!
+//! What comes is read at once and its bytes are dropped, so that a full window of messages waiting
+//! for the database stays small. Nothing here waits for the database: the connection must be
+//! polled without pause, or pings go unanswered and acknowledgements unsent.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use model::{Clock, DeviceId, Heartbeat, Instant, Reason};
+use store::heartbeats::Delivery;
+use telemetry::{Counter, Gauge};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::broker::{Acks, BrokerError, BrokerEvent, Connection, Message};
+use crate::decode::decode;
+use crate::probe::{self, Prober};
+use crate::quarantine::{Limiter, SetAside};
+use crate::tail::fingerprint;
+use crate::topic::TopicFilter;
+use crate::{Config, Context};
+
+/// How long a drain may take: the rest of what an orderly end is given.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// What happens at the broker, in the order in which it happens. The writer takes it in this
+/// order, so whatever it has committed, it has committed all that came before.
+pub enum Item {
+    /// A connection stands.
+    Session {
+        /// Acknowledges what comes over it.
+        acks: Acks,
+        /// Whether the broker kept the session.
+        session_present: bool,
+    },
+    /// The subscription stands: from now on everything reaches us.
+    Subscribed {
+        /// Since when.
+        at: Instant,
+    },
+    /// A message.
+    Delivered(Delivered),
+    /// The connection is gone, or cannot be made.
+    Away {
+        /// Since when nothing came.
+        from: Instant,
+        /// In words.
+        detail: String,
+    },
+    /// Nothing more will come: say so when all before is committed and acknowledged.
+    Drain(oneshot::Sender<()>),
+}
+
+/// A message, read.
+pub struct Delivered {
+    /// When it arrived.
+    pub received_at: Instant,
+    /// What to acknowledge once it is committed; `None` for QoS 0.
+    pub packet_id: Option<u16>,
+    /// What it was.
+    pub content: Content,
+}
+
+/// What a message was.
+pub enum Content {
+    /// A device could reach us.
+    Heartbeat(Box<Arrival>),
+    /// A message that counts for nothing.
+    Rejected(SetAside),
+    /// One of our probes is back.
+    Probe {
+        /// When it was sent.
+        sent_at: Instant,
+    },
+    /// Nothing but an acknowledgement is needed.
+    Nothing,
+}
+
+/// A heartbeat as it arrived.
+pub struct Arrival {
+    /// Who sent it.
+    pub device_id: DeviceId,
+    /// What it says; empty where the payload was set aside.
+    pub heartbeat: Heartbeat,
+    /// Older entries of a buffered flush.
+    pub older: Vec<Heartbeat>,
+    /// The payload, where it was set aside.
+    pub set_aside: Option<SetAside>,
+    /// What identifies a redelivery.
+    pub delivery: Delivery,
+    /// Whether the broker marked it as one.
+    pub redelivered: bool,
+}
+
+/// Why listening ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// As asked, with everything acknowledged.
+    Drained,
+    /// The connection failed, after it stood (`subscribed`) or before.
+    Failed {
+        /// How.
+        error: BrokerError,
+        /// Whether the subscription stood.
+        subscribed: bool,
+        /// When the broker last gave a sign of life; `None` if it never did.
+        last_sign_at: Option<Instant>,
+    },
+}
+
+/// Listens on one connection until it fails or the process is asked to end.
+pub async fn listen(
+    mut connection: Connection,
+    config: &Config,
+    context: &Context,
+    previous_filter: Option<&TopicFilter>,
+    items: &mpsc::Sender<Item>,
+) -> Ended {
+    let clock = &*context.clock;
+    let probe_topic = probe::topic(&config.slot);
+    let sender = connection.sender();
+    let acks = connection.acks();
+    let prober = Prober::new(clock, sender.clone(), &probe_topic, config.probe_interval);
+    let draining = AtomicBool::new(false);
+    let mut listener = Listener {
+        config,
+        previous_filter,
+        clock,
+        probe_topic: &probe_topic,
+        items,
+        limiter: Limiter::default(),
+    };
+    let mut subscribed = false;
+    let mut last_sign_at = None;
+
+    let listening = async {
+        loop {
+            let event = connection.next().await?;
+            last_sign_at = Some(clock.now());
+            match event {
+                BrokerEvent::Connected { session_present } => {
+                    Counter::BrokerConnects.add(1);
+                    tracing::info!(
+                        slot = %config.slot, broker = ?config.broker, session_present,
+                        "connected to the broker"
+                    );
+                    if let Some(old) = previous_filter {
+                        sender.unsubscribe(old.subscription());
+                    }
+                    sender.subscribe(&[config.topic_filter.subscription(), &probe_topic]);
+                    listener.hand_over(Item::Session {
+                        acks: acks.clone(),
+                        session_present,
+                    })?;
+                }
+                BrokerEvent::Subscribed => {
+                    subscribed = true;
+                    listener.hand_over(Item::Subscribed { at: clock.now() })?;
+                    context.health.ready("broker");
+                    Gauge::BrokerConnected.set(1);
+                    prober.send();
+                }
+                // A message that comes after the drain began is left unacknowledged; the next
+                // owner of the session gets it again.
+                BrokerEvent::Message(_) if draining.load(Ordering::Relaxed) => {}
+                BrokerEvent::Message(message) => listener.take(message)?,
+                BrokerEvent::Published => prober.taken(),
+                BrokerEvent::Nothing => {}
+            }
+        }
+    };
+    let drain = async {
+        context.shutdown.cancelled().await;
+        draining.store(true, Ordering::Relaxed);
+        let (done, is_done) = oneshot::channel();
+        if items.send(Item::Drain(done)).await.is_ok() && is_done.await.is_ok() {
+            sender.disconnect().await;
+        }
+        // The broker now closes the connection, which ends `listening`.
+        std::future::pending::<()>().await;
+    };
+    let shutdown_overdue = async {
+        context.shutdown.cancelled().await;
+        tokio::time::sleep(DRAIN_TIMEOUT).await;
+    };
+    let result: Result<std::convert::Infallible, BrokerError> = tokio::select! {
+        result = listening => result,
+        never = prober.run() => Ok(never),
+        () = drain => Err(BrokerError::Connection("drained".to_owned())),
+        () = shutdown_overdue => {
+            tracing::warn!(slot = %config.slot, "gave up waiting for the last commit; the broker keeps what was not acknowledged");
+            Err(BrokerError::Connection("drain timed out".to_owned()))
+        }
+    };
+    Gauge::BrokerConnected.set(0);
+    match result {
+        Err(_) if draining.load(Ordering::Relaxed) => Ended::Drained,
+        Err(error) => Ended::Failed {
+            error,
+            subscribed,
+            last_sign_at,
+        },
+        Ok(never) => match never {},
+    }
+}
+
+struct Listener<'a> {
+    config: &'a Config,
+    previous_filter: Option<&'a TopicFilter>,
+    clock: &'a dyn Clock,
+    probe_topic: &'a str,
+    items: &'a mpsc::Sender<Item>,
+    limiter: Limiter,
+}
+
+impl Listener<'_> {
+    fn take(&mut self, message: Message) -> Result<(), BrokerError> {
+        let received_at = self.clock.now();
+        let packet_id = message.packet_id;
+        let content = self.read(&message, received_at);
+        self.hand_over(Item::Delivered(Delivered {
+            received_at,
+            packet_id,
+            content,
+        }))
+    }
+
+    fn read(&mut self, message: &Message, received_at: Instant) -> Content {
+        let Message { topic, payload, .. } = message;
+        if topic == self.probe_topic.as_bytes() {
+            return probe::decode(payload)
+                .map_or(Content::Nothing, |sent_at| Content::Probe { sent_at });
+        }
+        Counter::MessagesReceived.add(1);
+        if message.retained {
+            Counter::MessagesRetained.add(1);
+            return Content::Nothing;
+        }
+        let device_id = match self.device_id(topic) {
+            Ok(id) => id,
+            Err(reason) => {
+                return Content::Rejected(self.set_aside(received_at, reason, topic, payload));
+            }
+        };
+        let decoded = decode(&device_id, payload);
+        Counter::FieldsDropped.add(decoded.dropped_fields.into());
+        let set_aside = decoded
+            .fault
+            .map(|reason| self.set_aside(received_at, reason, topic, payload));
+        match set_aside {
+            Some(set_aside) if set_aside.reason.rejects_message() => Content::Rejected(set_aside),
+            set_aside => Content::Heartbeat(Box::new(Arrival {
+                device_id,
+                heartbeat: decoded.heartbeat,
+                older: decoded.older,
+                set_aside,
+                delivery: Delivery {
+                    packet_id: message.packet_id.unwrap_or(0),
+                    fingerprint: fingerprint(topic, payload),
+                },
+                redelivered: message.redelivered,
+            })),
+        }
+    }
+
+    /// After the filter was changed, messages that waited under the old one still come.
+    fn device_id(&self, topic: &[u8]) -> Result<DeviceId, Reason> {
+        let topic = std::str::from_utf8(topic).map_err(|_| Reason::Topic)?;
+        let by_filter = self.config.topic_filter.device_id(topic);
+        match (by_filter, self.previous_filter) {
+            (Err(Reason::Topic), Some(previous)) => previous.device_id(topic),
+            (by_filter, _) => by_filter,
+        }
+    }
+
+    fn set_aside(
+        &mut self,
+        now: Instant,
+        reason: Reason,
+        topic: &[u8],
+        payload: &[u8],
+    ) -> SetAside {
+        Counter::MessagesQuarantined.add(1);
+        self.limiter.set_aside(now, reason, topic, payload)
+    }
+
+    fn hand_over(&self, item: Item) -> Result<(), BrokerError> {
+        match self.items.try_send(item) {
+            Ok(()) => Ok(()),
+            // QoS 0 is outside of the window, so it is what has to give way.
+            Err(TrySendError::Full(Item::Delivered(Delivered {
+                packet_id: None, ..
+            }))) => {
+                Counter::MessagesDropped.add(1);
+                Ok(())
+            }
+            Err(TrySendError::Full(_)) => Err(BrokerError::Connection(
+                "the broker sends more than the receive maximum allows".to_owned(),
+            )),
+            Err(TrySendError::Closed(_)) => {
+                Err(BrokerError::Connection("the writer has ended".to_owned()))
+            }
+        }
+    }
+}
