@@ -39,7 +39,7 @@ pub struct LateHour {
 }
 
 impl Store {
-    /// Opens a snapshot for closing hours. Fails when `lease` is no longer ours.
+    /// Opens a snapshot for closing hours.
     ///
     /// Must not be cancelled: a transaction that is abandoned while it begins would poison the
     /// pool. Call it outside of `select!` and `timeout`.
@@ -138,11 +138,11 @@ impl Closing {
     }
 
     /// Counts an hour. Carriers that were heard in the last seven days and not in this hour are
-    /// there with 0; `None` when the country itself was not heard in all that time.
+    /// there with 0; a country that was silent all that time has no carriers at all.
     ///
     /// # Errors
     /// When the database is away, or takes longer than allowed.
-    pub async fn count(&mut self, country: Country, hour: Hour) -> Result<Option<Counts>> {
+    pub async fn count(&mut self, country: Country, hour: Hour) -> Result<Counts> {
         let alive: Vec<String> = Error::at(
             "alive carriers",
             sqlx::query_scalar(
@@ -160,7 +160,7 @@ impl Closing {
         for carrier in &alive {
             counts.carriers.entry(Carrier::slug(carrier)).or_insert(0);
         }
-        Ok((counts.devices > 0 || !alive.is_empty()).then_some(counts))
+        Ok(counts)
     }
 
     /// Writes the count of an hour and removes its late marker. The revision grows when the
@@ -242,6 +242,15 @@ impl Closing {
             Error::at("renew lease", renewed)?.rows_affected(),
             &lease.name,
         )?;
+        self.commit_by_hand().await
+    }
+
+    /// Commits what a person asked for, whoever holds the lease: a row is written in one go, and
+    /// the owner of the lease reads it like any other.
+    ///
+    /// # Errors
+    /// [`Error::is_conflict`] as for [`Self::commit`].
+    pub async fn commit_by_hand(self) -> Result<()> {
         Error::at("commit closing", self.transaction.commit().await)
     }
 }

@@ -1,0 +1,181 @@
+//! Closes hours and tells Datadog.
+//!
+//! 1. [`schedule`] says, from watermarks and the clock alone, which hours can be closed, which
+//!    lines are due and what is known about *now*. Pure.
+//! 2. [`close`] counts hours in one snapshot and writes them.
+//! 3. [`emit`] sends what was written, again and again for most of an hour: the way to the Agent
+//!    may lose a datagram without a word.
+//! 4. [`now`] counts reachable devices every minute.
+//! 5. [`dogstatsd`] puts it into bytes.
+
+pub mod close;
+pub mod dogstatsd;
+pub mod emit;
+pub mod now;
+pub mod schedule;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{Catalogue, Clock, Country, Instant};
+use store::Store;
+use store::leases::Lease;
+use telemetry::Health;
+use tokio_util::sync::CancellationToken;
+
+/// The name of the exporter's lease.
+const LEASE: &str = "exporter";
+
+/// Everything an exporter is told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the Datadog Agent listens.
+    pub agent: dogstatsd::Address,
+    /// What metric names start with.
+    pub prefix: String,
+    /// The `env` tag.
+    pub env: Option<String>,
+    /// The `host` tag of all counts: fixed, so that no deploy and no replica makes new series.
+    pub host: String,
+    /// The `service` tag of headcount's own metrics.
+    pub service: Option<String>,
+    /// The `version` tag of headcount's own metrics.
+    pub version: Option<String>,
+    /// Whether *reachable now* is sent per carrier too.
+    pub carrier_now: bool,
+    /// The most series; further ones are refused.
+    pub max_series: usize,
+    /// The metric that was there before headcount, if it is to be sent as well.
+    pub legacy: Option<Legacy>,
+    /// How often to look for something to do.
+    pub tick: Duration,
+    /// How long the exporter's lease lasts after each tick.
+    pub lease: Duration,
+}
+
+/// A distribution with the old name, so that old monitors keep working while new ones learn.
+#[derive(Debug, Clone)]
+pub struct Legacy {
+    /// Its name, without prefix.
+    pub metric: String,
+    /// What the `country` tag held; for countries not named here, their English name.
+    pub countries: HashMap<Country, String>,
+}
+
+/// What an exporter works with.
+#[derive(Clone)]
+pub struct Context {
+    /// The database.
+    pub store: Store,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Names of countries.
+    pub catalogue: Arc<Catalogue>,
+    /// Where to say whether it works.
+    pub health: Health,
+    /// Asks to end.
+    pub shutdown: CancellationToken,
+}
+
+/// Runs an exporter until it is asked to end. Of several, the one with the lease works and the
+/// others stand by.
+///
+/// # Errors
+/// None at present: a database or an Agent that is away is waited for.
+pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
+    context.health.expect("exporter");
+    let owner = format!("{}-{:08x}", std::process::id(), fastrand::u32(..));
+    let mut exporter = Exporter::new(config, context);
+    let mut held: Option<Lease> = None;
+    let mut ticks = tokio::time::interval(exporter.config.tick);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = exporter.context.shutdown.cancelled() => break,
+        }
+        let Exporter {
+            context, config, ..
+        } = &exporter;
+        match context
+            .store
+            .acquire_lease(LEASE, &owner, config.lease)
+            .await
+        {
+            Ok(Some(lease)) => {
+                if held.as_ref() != Some(&lease) {
+                    tracing::info!(term = lease.term, "this exporter closes the hours now");
+                }
+                exporter.tick(&lease).await;
+                held = Some(lease);
+            }
+            Ok(None) => {
+                if held.take().is_some() {
+                    tracing::warn!("another exporter has taken over; standing by");
+                }
+                context.health.ready("exporter");
+            }
+            Err(error) => exporter.trouble(&error),
+        }
+    }
+    if let Some(lease) = held
+        && let Err(error) = exporter.context.store.release_lease(&lease).await
+    {
+        tracing::debug!(%error, "the lease was not given back; it runs out by itself");
+    }
+    Ok(())
+}
+
+struct Exporter {
+    config: Config,
+    context: Context,
+    emitter: emit::Emitter,
+    minute: Option<Instant>,
+    trouble_said: bool,
+}
+
+impl Exporter {
+    fn new(config: Config, context: Context) -> Self {
+        let emitter = emit::Emitter::new(&config);
+        Self {
+            config,
+            context,
+            emitter,
+            minute: None,
+            trouble_said: false,
+        }
+    }
+
+    /// Everything that is due, each part for itself: an hour that cannot be closed must not keep
+    /// this minute's count from being sent.
+    async fn tick(&mut self, lease: &Lease) {
+        let closed = close::close_due(&self.context, lease, self.config.lease).await;
+        let sent = self.emitter.send_due(&self.config, &self.context).await;
+        let minute = model::hour::minute(self.context.clock.now());
+        let counted = if self.minute == Some(minute) {
+            Ok(())
+        } else {
+            let counted = now::count(&self.config, &self.context, &mut self.emitter, minute).await;
+            if counted.is_ok() {
+                self.minute = Some(minute);
+            }
+            counted
+        };
+        match closed.and(sent).and(counted) {
+            Ok(()) => {
+                self.trouble_said = false;
+                self.context.health.ready("exporter");
+            }
+            Err(error) => self.trouble(&error),
+        }
+    }
+
+    fn trouble(&mut self, error: &store::Error) {
+        if !self.trouble_said {
+            tracing::warn!(%error, "the exporter cannot do its work now; trying again");
+            self.trouble_said = true;
+        }
+        self.context.health.not_ready("exporter", error.to_string());
+    }
+}
