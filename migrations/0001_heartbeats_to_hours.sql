@@ -199,6 +199,8 @@ create table hourly_counts (
     closed_at timestamptz not null,
     primary key (country, hour)
 );
+create index hourly_counts_by_end on hourly_counts (hour_end);
+create index hourly_counts_by_close on hourly_counts (closed_at) where not imported;
 
 -- Presence came for an hour that had ended: it is counted again.
 create table late_hours (
@@ -226,6 +228,8 @@ create table emissions (
     sent_at  timestamptz not null,
     primary key (country, hour, revision, step)
 );
+create index emissions_by_hour on emissions (hour);
+create index emissions_by_sending on emissions (sent_at);
 -- The legacy distribution adds up when sent twice, so it is noted before it is sent.
 create table legacy_emissions (
     country text collate "C" not null,

@@ -25,6 +25,9 @@ const MAX_PACKET_BYTES: u32 = 1024 * 1024;
 /// Our own messages on their way to the broker: subscriptions and probes.
 const MAX_OUTGOING: u16 = 16;
 
+/// The shortest ping interval that the library takes; it panics at less.
+const KEEP_ALIVE_MIN: Duration = Duration::from_secs(5);
+
 /// How long making a connection may take.
 const CONNECT_TIMEOUT_SECS: u64 = 10;
 
@@ -183,7 +186,7 @@ pub struct SessionOptions {
     pub expiry: Duration,
     /// Unacknowledged messages the broker may have under way to us.
     pub receive_maximum: u16,
-    /// How often to ping.
+    /// How often to ping; not below 5 s.
     pub keep_alive: Duration,
 }
 
@@ -288,7 +291,7 @@ impl Connection {
             .set_session_expiry_interval(Some(expiry_secs))
             .set_receive_maximum(Some(session.receive_maximum))
             .set_max_packet_size(Some(MAX_PACKET_BYTES))
-            .set_keep_alive(session.keep_alive)
+            .set_keep_alive(session.keep_alive.max(KEEP_ALIVE_MIN))
             .set_manual_acks(true)
             .set_outgoing_inflight_upper_limit(MAX_OUTGOING);
         // Room for every acknowledgement that can be owed, so that nobody waits to hand one over.

@@ -55,6 +55,17 @@ pub struct Settings {
     pub application_name: String,
 }
 
+/// What a server says about itself.
+#[derive(Debug, Clone, Default)]
+pub struct ServerSettings {
+    /// For people, such as `15.18`.
+    pub version: String,
+    /// For comparing, such as `150018`.
+    pub version_number: i32,
+    /// The settings without which a commit may be lost, by name: `on` or `off`.
+    pub durability: Vec<(String, String)>,
+}
+
 /// The database as the roles see it. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -85,6 +96,44 @@ impl Store {
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_lazy_with(options.clone());
         Ok(Self { pool, options })
+    }
+
+    /// Whether a URL can be read at all, without connecting.
+    ///
+    /// # Errors
+    /// [`Error::Url`] when it cannot.
+    pub fn check_url(url: &str) -> Result<()> {
+        let known_scheme = url.starts_with("postgres://") || url.starts_with("postgresql://");
+        if !known_scheme || PgConnectOptions::from_str(url).is_err() {
+            return Err(Error::Url);
+        }
+        Ok(())
+    }
+
+    /// The settings of the server that our promises rest on.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn server_settings(&self) -> Result<ServerSettings> {
+        let rows: Vec<(String, String)> = Error::at(
+            "server_settings",
+            sqlx::query_as(
+                "select name, setting from pg_settings where name in ('server_version',
+                     'server_version_num', 'fsync', 'full_page_writes', 'synchronous_commit')
+                 order by name",
+            )
+            .fetch_all(&self.pool)
+            .await,
+        )?;
+        let mut settings = ServerSettings::default();
+        for (name, value) in rows {
+            match name.as_str() {
+                "server_version" => settings.version = value,
+                "server_version_num" => settings.version_number = value.parse().unwrap_or(0),
+                _ => settings.durability.push((name, value)),
+            }
+        }
+        Ok(settings)
     }
 
     /// Brings the schema up to date. Safe from many processes at once.

@@ -134,14 +134,7 @@ async fn make_partition(connection: &mut PgConnection, table: &str, day: NaiveDa
     );
     let mut transaction = Error::at("make partition", connection.begin().await)?;
     lock_partitions(&mut transaction).await?;
-    let exists: bool = Error::at(
-        "make partition",
-        sqlx::query_scalar("select to_regclass($1) is not null")
-            .bind(&name)
-            .fetch_one(&mut *transaction)
-            .await,
-    )?;
-    if !exists {
+    if !exists(&mut transaction, &name).await? {
         // The table and the day are ours, not input.
         let made = sqlx::raw_sql(AssertSqlSafe(statement))
             .execute(&mut *transaction)
@@ -149,6 +142,16 @@ async fn make_partition(connection: &mut PgConnection, table: &str, day: NaiveDa
         Error::at("make partition", made)?;
     }
     Error::at("make partition", transaction.commit().await)
+}
+
+async fn exists(connection: &mut PgConnection, relation: &str) -> Result<bool> {
+    Error::at(
+        "look for a relation",
+        sqlx::query_scalar("select to_regclass($1) is not null")
+            .bind(relation)
+            .fetch_one(connection)
+            .await,
+    )
 }
 
 async fn lock_partitions(connection: &mut PgConnection) -> Result<()> {

@@ -1,0 +1,259 @@
+//! The HTTP API: counts, devices, the pipeline's status, probes, OpenAPI.
+//!
+//! It only reads. A request goes `access` (may this caller ask at all?) → `extract` (are the
+//! parameters well-formed?) → one file of `routes` per noun, which asks [`store`] and shapes the
+//! answer. Whatever goes wrong on the way becomes a `problem`.
+
+mod access;
+mod caching;
+mod extract;
+mod openapi;
+mod problem;
+mod routes;
+mod table;
+mod time;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Method, Uri, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use telemetry::Counter;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+pub use access::OpenWithoutAccessControl;
+pub use openapi::openapi;
+use problem::Problem;
+
+/// How long requests that are under way at shutdown may take to end.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Requests for data that are answered at once, each with at most one answer in memory. Beyond
+/// them callers are told to come back rather than kept waiting for a connection to the database.
+const MAX_REQUESTS_IN_FLIGHT: usize = 256;
+
+/// How the API serves.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The address to listen on.
+    pub listen: SocketAddr,
+    /// Serve everybody who can reach the address, although there is no access control.
+    pub insecure_open: bool,
+    /// A request that takes longer is answered with 504. Set it above the database's statement
+    /// timeout, so that a slow statement is ended by the server rather than abandoned.
+    pub request_timeout: Duration,
+}
+
+impl Config {
+    /// Whether this may be served: without access control only on loopback, unless somebody
+    /// accepted the risk.
+    ///
+    /// # Errors
+    /// When others could reach the address.
+    pub fn check(&self) -> Result<(), OpenWithoutAccessControl> {
+        if self.insecure_open || access::is_loopback(self.listen.ip()) {
+            return Ok(());
+        }
+        Err(OpenWithoutAccessControl {
+            listen: self.listen,
+        })
+    }
+}
+
+/// What the answers are made from. Cheap to clone.
+#[derive(Clone)]
+pub struct Context {
+    /// The data.
+    pub store: store::Store,
+    /// The time.
+    pub clock: Arc<dyn model::Clock>,
+    /// Names of countries and carriers.
+    pub catalogue: Arc<model::Catalogue>,
+    /// Whether the parts of this process can work.
+    pub health: telemetry::Health,
+}
+
+/// All routes, without the checks that depend on where they are served: for tests without a
+/// socket.
+pub fn router(context: Context) -> Router {
+    observed(routes(context))
+}
+
+/// All routes as they are served with this configuration.
+pub fn guarded_router(config: &Config, context: Context) -> Router {
+    let permits = Arc::new(Semaphore::new(MAX_REQUESTS_IN_FLIGHT));
+    let mut router = routes(context)
+        .layer(middleware::from_fn_with_state(
+            config.request_timeout,
+            limit_time,
+        ))
+        .layer(middleware::from_fn_with_state(permits, limit_load));
+    if !config.insecure_open {
+        router = router.layer(middleware::from_fn(access::refuse_foreign_hosts));
+    }
+    observed(router)
+}
+
+/// Serves until `shutdown`; then takes no more connections and gives those under way ten seconds.
+///
+/// # Errors
+/// When the configuration would open the API to others ([`Config::check`]), or the address cannot
+/// be listened on.
+pub async fn run(
+    config: Config,
+    context: Context,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    config.check()?;
+    let health = context.health.clone();
+    health.expect("api");
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("cannot listen on {} (`api.listen`)", config.listen))?;
+    let address = listener
+        .local_addr()
+        .context("cannot tell the address listened on")?;
+    if !access::is_loopback(address.ip()) {
+        tracing::warn!(
+            %address,
+            "THE API IS OPEN: everybody who can reach this address reads all counts and devices, \
+             because `--insecure-open` is set and there is no access control"
+        );
+    }
+    let served = axum::serve(listener, guarded_router(&config, context))
+        .with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    tracing::info!("the API answers at http://{address}/api/v1/countries");
+    health.ready("api");
+    let patience = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(DRAIN_TIMEOUT).await;
+    };
+    tokio::select! {
+        ended = served => ended.context("the API stopped serving"),
+        () = patience => {
+            tracing::warn!(
+                "some requests did not end within {} s of shutdown and are cut off",
+                DRAIN_TIMEOUT.as_secs()
+            );
+            Ok(())
+        }
+    }
+}
+
+fn routes(context: Context) -> Router {
+    let (router, document) = openapi::routes().split_for_parts();
+    let router = router.with_state(context);
+    openapi::serve(router, &document)
+        .fallback(async |uri: Uri| Problem::no_such_path(uri.path()))
+        .method_not_allowed_fallback(async |method: Method| Problem::method_not_allowed(&method))
+}
+
+fn observed(router: Router) -> Router {
+    router.layer(middleware::from_fn(observe))
+}
+
+/// Counts requests, and answers what no route may: TRACE would send a caller's headers back.
+async fn observe(request: Request, next: Next) -> Response {
+    Counter::Requests.add(1);
+    let mut response = if request.method() == Method::TRACE {
+        Problem::method_not_allowed(request.method()).into_response()
+    } else {
+        next.run(request).await
+    };
+    if response.status().is_server_error() {
+        Counter::RequestErrors.add(1);
+    }
+    response.headers_mut().insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}
+
+async fn limit_time(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+    match tokio::time::timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_elapsed) => Problem::took_too_long().into_response(),
+    }
+}
+
+/// Probes are answered whatever the load: an orchestrator that gets no answer kills a process that
+/// is merely busy.
+async fn limit_load(
+    State(permits): State<Arc<Semaphore>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if !request.uri().path().starts_with("/api/") {
+        return next.run(request).await;
+    }
+    match permits.try_acquire() {
+        Ok(_held_until_answered) => next.run(request).await,
+        Err(_none_left) => Problem::too_busy().into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::http::StatusCode;
+    use axum::routing::get;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn under_load_data_waits_and_probes_do_not() {
+        let status = async |permits, uri: &str| {
+            let permits = Arc::new(Semaphore::new(permits));
+            let router = Router::new()
+                .route("/api/v1/countries", get(async || "data"))
+                .route("/livez", get(async || "alive"))
+                .layer(middleware::from_fn_with_state(permits, limit_load));
+            let request = Request::get(uri).body(Body::empty()).unwrap();
+            router.oneshot(request).await.unwrap().status()
+        };
+        assert_eq!(status(1, "/api/v1/countries").await, StatusCode::OK);
+        assert_eq!(
+            status(0, "/api/v1/countries").await,
+            StatusCode::SERVICE_UNAVAILABLE
+        );
+        assert_eq!(status(0, "/livez").await, StatusCode::OK);
+    }
+
+    #[test]
+    fn others_are_let_in_only_on_purpose() {
+        let config = |listen: &str, insecure_open| Config {
+            listen: listen.parse().unwrap(),
+            insecure_open,
+            request_timeout: Duration::from_secs(10),
+        };
+        for own in [
+            "127.0.0.1:8080",
+            "127.9.9.9:80",
+            "[::1]:8080",
+            "[::ffff:127.0.0.1]:1",
+        ] {
+            assert_eq!(config(own, false).check(), Ok(()), "{own}");
+        }
+        for open in [
+            "0.0.0.0:8080",
+            "[::]:8080",
+            "10.0.0.1:80",
+            "[::ffff:10.0.0.1]:80",
+        ] {
+            let message = config(open, false).check().unwrap_err().to_string();
+            assert!(message.contains("`api.listen`"), "{message}");
+            assert!(message.contains("`--insecure-open`"), "{message}");
+            assert!(message.contains(open), "{message}");
+            assert_eq!(config(open, true).check(), Ok(()), "{open}");
+        }
+    }
+}

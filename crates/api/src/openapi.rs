@@ -1,0 +1,61 @@
+//! The description of the API, generated from the code that answers.
+
+use axum::Router;
+use axum::http::header;
+use axum::routing::get;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::Context;
+use crate::routes::{countries, devices, hours, probes, status};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "headcount",
+        description = "How many devices were connected, per country and carrier, in every hour of \
+            the country's local clock. Counts are exact. What could not be seen is said to be \
+            unknown, never counted as 0.\n\n\
+            Times are RFC 3339 with the country's offset. Errors are RFC 9457 problem details \
+            (`application/problem+json`). Lists are `{\"items\": […], \"next\": cursor or null}`."
+    ),
+    tags(
+        (name = "counts", description = "Devices per country, carrier and hour."),
+        (name = "devices", description = "Single devices."),
+        (name = "pipeline", description = "Whether headcount itself can count.")
+    )
+)]
+struct Description;
+
+/// All routes that answer from data, with their description.
+pub(crate) fn routes() -> OpenApiRouter<Context> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(countries::list))
+        .routes(routes!(countries::one))
+        .routes(routes!(hours::json))
+        .routes(routes!(hours::csv))
+        .routes(routes!(devices::one))
+        .routes(routes!(status::status))
+        .routes(routes!(probes::livez))
+        .routes(routes!(probes::readyz))
+        .routes(routes!(probes::metrics))
+}
+
+/// Adds the routes that need no data: the description itself, and a word of welcome.
+pub(crate) fn serve(router: Router, document: &utoipa::openapi::OpenApi) -> Router {
+    // A document of texts and numbers can be written.
+    let json = document.to_json().unwrap_or_default();
+    router
+        .route(
+            "/openapi.json",
+            get(async move || ([(header::CONTENT_TYPE, "application/json")], json)),
+        )
+        .route("/", get(probes::welcome))
+}
+
+/// The description of the API (OpenAPI 3.1), as `/openapi.json` serves it.
+#[must_use]
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    routes().into_openapi()
+}

@@ -1,0 +1,411 @@
+//! What went wrong, as RFC 9457 problem details.
+//!
+//! A problem says what the caller can change. What went wrong on our side goes to the log in
+//! full and to the caller in one sentence: a database's message may hold names, addresses and
+//! data that are nobody's business.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use model::Country;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The content type of every error.
+pub(crate) const CONTENT_TYPE: &str = "application/problem+json";
+
+/// When to ask again while the database is away, or we are too busy.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// As much of a caller's own text as is repeated to them.
+const MAX_QUOTED_CHARS: usize = 64;
+
+/// As much of a reason that holds a caller's text.
+const MAX_REASON_CHARS: usize = 200;
+
+/// The kinds of problems. Each has one status and one URN that never changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    BadParameter,
+    UnknownCountry,
+    UnknownDevice,
+    NoSuchPath,
+    MethodNotAllowed,
+    HostNotServed,
+    Internal,
+    DatabaseAway,
+    TooBusy,
+    NotReady,
+    TookTooLong,
+}
+
+impl Kind {
+    fn describe(self) -> (StatusCode, &'static str, &'static str) {
+        use StatusCode as S;
+        match self {
+            Self::BadParameter => (
+                S::BAD_REQUEST,
+                "urn:headcount:problem:bad-parameter",
+                "A parameter is wrong",
+            ),
+            Self::UnknownCountry => (
+                S::NOT_FOUND,
+                "urn:headcount:problem:unknown-country",
+                "Country not in use",
+            ),
+            Self::UnknownDevice => (
+                S::NOT_FOUND,
+                "urn:headcount:problem:unknown-device",
+                "Device not known",
+            ),
+            Self::NoSuchPath => (
+                S::NOT_FOUND,
+                "urn:headcount:problem:no-such-path",
+                "Nothing here",
+            ),
+            Self::MethodNotAllowed => (
+                S::METHOD_NOT_ALLOWED,
+                "urn:headcount:problem:method-not-allowed",
+                "Method not allowed",
+            ),
+            Self::HostNotServed => (
+                S::MISDIRECTED_REQUEST,
+                "urn:headcount:problem:host-not-served",
+                "Host not served",
+            ),
+            Self::Internal => (
+                S::INTERNAL_SERVER_ERROR,
+                "urn:headcount:problem:internal",
+                "Internal error",
+            ),
+            Self::DatabaseAway => (
+                S::SERVICE_UNAVAILABLE,
+                "urn:headcount:problem:database-away",
+                "Database away",
+            ),
+            Self::TooBusy => (
+                S::SERVICE_UNAVAILABLE,
+                "urn:headcount:problem:too-busy",
+                "Too busy",
+            ),
+            Self::NotReady => (
+                S::SERVICE_UNAVAILABLE,
+                "urn:headcount:problem:not-ready",
+                "Not ready",
+            ),
+            Self::TookTooLong => (
+                S::GATEWAY_TIMEOUT,
+                "urn:headcount:problem:took-too-long",
+                "Took too long",
+            ),
+        }
+    }
+}
+
+/// A request that was not answered as asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem {
+    kind: Kind,
+    detail: String,
+    parameter: Option<&'static str>,
+    troubles: Vec<Trouble>,
+}
+
+/// An error, as RFC 9457 has it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ProblemDetails {
+    /// Names the kind of problem, for programs. Never changes.
+    #[serde(rename = "type")]
+    #[schema(example = "urn:headcount:problem:bad-parameter")]
+    kind: &'static str,
+    /// The kind of problem in words.
+    #[schema(example = "A parameter is wrong")]
+    title: &'static str,
+    /// The HTTP status.
+    #[schema(example = 400)]
+    status: u16,
+    /// What is wrong here, and what to change.
+    #[schema(
+        example = "`from` (2026-11-22T00:00:00+08:00) is after `to` (2026-11-21T00:00:00+08:00): swap them"
+    )]
+    detail: String,
+    /// The parameter that is wrong, where it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "from")]
+    parameter: Option<&'static str>,
+    /// The parts that are not ready; only at `/readyz`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    troubles: Vec<Trouble>,
+}
+
+/// A part that cannot do its work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct Trouble {
+    /// The part.
+    #[schema(example = "database")]
+    part: String,
+    /// Why it cannot.
+    #[schema(
+        example = "the database schema is at version 0, this binary needs 1: run `headcount migrate`"
+    )]
+    why: String,
+}
+
+impl Problem {
+    fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        Self {
+            kind,
+            detail: detail.into(),
+            parameter: None,
+            troubles: Vec::new(),
+        }
+    }
+
+    /// A parameter of the path or the query cannot be used.
+    pub(crate) fn bad_parameter(name: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            parameter: Some(name),
+            ..Self::new(Kind::BadParameter, detail)
+        }
+    }
+
+    /// The query as a whole cannot be read: a parameter that nobody knows, or one given twice.
+    pub(crate) fn bad_query(reason: &str) -> Self {
+        Self::new(
+            Kind::BadParameter,
+            format!(
+                "the query cannot be used: {}",
+                shortened(reason, MAX_REASON_CHARS)
+            ),
+        )
+    }
+
+    /// The path cannot be read as text.
+    pub(crate) fn bad_path(reason: &str) -> Self {
+        Self::new(
+            Kind::BadParameter,
+            format!(
+                "the path cannot be used: {}",
+                shortened(reason, MAX_REASON_CHARS)
+            ),
+        )
+    }
+
+    /// A well-formed country that no device was heard in.
+    pub(crate) fn unknown_country(country: Country, in_use: &[Country]) -> Self {
+        let detail = if in_use.is_empty() {
+            format!("`{country}` is not in use, nor is any other country yet: no device was heard")
+        } else {
+            let codes: Vec<_> = in_use.iter().map(Country::as_str).collect();
+            format!(
+                "`{country}` is not in use; in use are: {}",
+                codes.join(", ")
+            )
+        };
+        Self {
+            parameter: Some("cc"),
+            ..Self::new(Kind::UnknownCountry, detail)
+        }
+    }
+
+    /// A well-formed id that belongs to no device.
+    pub(crate) fn unknown_device(id: &model::DeviceId) -> Self {
+        let detail = format!("no device with the id `{id}` was ever heard or registered");
+        Self {
+            parameter: Some("id"),
+            ..Self::new(Kind::UnknownDevice, detail)
+        }
+    }
+
+    /// No route has this path.
+    pub(crate) fn no_such_path(path: &str) -> Self {
+        let detail = format!(
+            "nothing is at {}; /openapi.json lists what there is",
+            quoted(path)
+        );
+        Self::new(Kind::NoSuchPath, detail)
+    }
+
+    /// The path exists, the method does not.
+    pub(crate) fn method_not_allowed(method: &Method) -> Self {
+        let detail = format!(
+            "{} does not work here; GET and HEAD do",
+            quoted(method.as_str())
+        );
+        Self::new(Kind::MethodNotAllowed, detail)
+    }
+
+    /// The request was meant for another host.
+    pub(crate) fn host_not_served(host: &str) -> Self {
+        let detail = format!(
+            "this listens for this machine only and answers to localhost and loopback addresses, \
+             not to the host {}",
+            quoted(host)
+        );
+        Self::new(Kind::HostNotServed, detail)
+    }
+
+    /// Parts of the process cannot work.
+    pub(crate) fn not_ready(troubles: BTreeMap<&'static str, String>) -> Self {
+        let troubles: Vec<_> = troubles
+            .into_iter()
+            .map(|(part, why)| Trouble {
+                part: part.to_owned(),
+                why,
+            })
+            .collect();
+        let parts: Vec<_> = troubles
+            .iter()
+            .map(|trouble| trouble.part.as_str())
+            .collect();
+        let detail = format!("not ready: {}", parts.join(", "));
+        Self {
+            troubles,
+            ..Self::new(Kind::NotReady, detail)
+        }
+    }
+
+    /// Nobody waits for ever.
+    pub(crate) fn took_too_long() -> Self {
+        Self::new(
+            Kind::TookTooLong,
+            "this took longer than a request may; ask for a shorter range, or again later",
+        )
+    }
+
+    /// As many requests as may be answered at once are.
+    pub(crate) fn too_busy() -> Self {
+        Self::new(
+            Kind::TooBusy,
+            "too many requests are being answered right now; ask again later",
+        )
+    }
+
+    /// Something that cannot happen did.
+    pub(crate) fn internal(cause: &dyn std::error::Error) -> Self {
+        tracing::error!(%cause, "a request failed");
+        Self::new(
+            Kind::Internal,
+            "something went wrong on our side; the log says what",
+        )
+    }
+}
+
+impl From<store::Error> for Problem {
+    fn from(error: store::Error) -> Self {
+        if error.is_pool_exhausted() || error.is_away() {
+            tracing::warn!(%error, "the database does not answer a request");
+            return Self::new(
+                Kind::DatabaseAway,
+                "the database cannot be reached, or has no time for us; ask again later",
+            );
+        }
+        if error.is_too_slow() {
+            tracing::warn!(%error, "the database took too long for a request");
+            return Self::took_too_long();
+        }
+        Self::internal(&error)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (status, urn, title) = self.kind.describe();
+        let body = ProblemDetails {
+            kind: urn,
+            title,
+            status: status.as_u16(),
+            detail: self.detail,
+            parameter: self.parameter,
+            troubles: self.troubles,
+        };
+        let mut response = (status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        match self.kind {
+            Kind::DatabaseAway | Kind::TooBusy => {
+                headers.insert(
+                    header::RETRY_AFTER,
+                    HeaderValue::from(RETRY_AFTER.as_secs()),
+                );
+            }
+            Kind::MethodNotAllowed => {
+                headers.insert(header::ALLOW, HeaderValue::from_static("GET,HEAD"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+/// A caller's text, in quotation marks and not at full length.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("`{}`", shortened(text, MAX_QUOTED_CHARS))
+}
+
+fn shortened(text: &str, max_chars: usize) -> String {
+    match text.char_indices().nth(max_chars) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn read(problem: Problem) -> (Response<()>, serde_json::Value) {
+        let (parts, body) = problem.into_response().into_parts();
+        let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
+        (
+            Response::from_parts(parts, ()),
+            serde_json::from_slice(&body).unwrap(),
+        )
+    }
+
+    #[tokio::test]
+    async fn a_problem_names_the_parameter_and_says_what_to_do() {
+        let (response, body) = read(Problem::bad_parameter("from", "`from` is no time")).await;
+        assert_eq!(response.status(), 400);
+        assert_eq!(response.headers()[header::CONTENT_TYPE], CONTENT_TYPE);
+        assert_eq!(
+            body,
+            serde_json::json!({
+                "type": "urn:headcount:problem:bad-parameter",
+                "title": "A parameter is wrong",
+                "status": 400,
+                "detail": "`from` is no time",
+                "parameter": "from",
+            })
+        );
+    }
+
+    #[tokio::test]
+    async fn what_went_wrong_on_our_side_stays_on_our_side() {
+        let secret = "password authentication failed for user \"headcount\"";
+        let corrupt = store::Error::Corrupt {
+            what: "time zone",
+            value: secret.to_owned(),
+        };
+        let (response, body) = read(corrupt.into()).await;
+        assert_eq!(response.status(), 500);
+        assert!(!body.to_string().contains("password"), "{body}");
+        let (response, body) = read(store::Error::Stalled(30).into()).await;
+        assert_eq!(response.status(), 503);
+        assert_eq!(response.headers()[header::RETRY_AFTER], "5");
+        assert_eq!(body["type"], "urn:headcount:problem:database-away");
+    }
+
+    #[test]
+    fn a_long_text_is_not_repeated_in_full() {
+        assert_eq!(quoted("ab"), "`ab`");
+        assert_eq!(
+            quoted(&"端".repeat(100_000)).chars().count(),
+            MAX_QUOTED_CHARS + 3
+        );
+    }
+}

@@ -1,0 +1,292 @@
+//! `/api/v1/countries`: how many devices are reachable now.
+
+use std::collections::{BTreeMap, HashMap};
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use chrono::{DateTime, FixedOffset, TimeDelta};
+use model::{Carrier, Country, Instant, Segment};
+use serde::Serialize;
+use store::countries::CountryRow;
+use store::presence::Counts;
+use utoipa::ToSchema;
+
+use crate::extract::{InPath, InQuery, NoParameters};
+use crate::problem::{Problem, ProblemDetails, quoted};
+use crate::{Context, caching, time};
+
+/// Counts of *reachable now* are made every minute; one older than two says nothing about now.
+const NOW_IS_FRESH: TimeDelta = TimeDelta::minutes(2);
+
+/// The countries in use.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CountryList {
+    /// Every country in use, in the order of the codes.
+    #[schema(example = json!([{
+        "country": "ph", "name": "Philippines", "name_ja": "フィリピン",
+        "time_zone": "Asia/Manila", "now": 1203, "expected": null, "expected_low": null,
+        "missing": null, "silent": 17, "status": "learning", "as_of": "2026-11-21T10:20:00+08:00"
+    }]))]
+    items: Vec<CountryItem>,
+    /// Where to go on; null at the end.
+    #[schema(example = json!(null))]
+    next: Option<String>,
+}
+
+/// One country, as of the last full minute.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CountryItem {
+    /// ISO 3166-1 alpha-2 in lower case; `zz` for devices that could not be placed.
+    #[schema(example = "ph")]
+    country: String,
+    /// Its name in English.
+    #[schema(example = "Philippines")]
+    name: String,
+    /// Its name in Japanese.
+    #[schema(example = "フィリピン")]
+    name_ja: String,
+    /// The IANA time zone by which its hours are counted.
+    #[schema(example = "Asia/Manila")]
+    time_zone: String,
+    /// Distinct devices heard within the reach window; null when unknown.
+    #[schema(example = 1203)]
+    now: Option<i64>,
+    /// How many should be reachable at this hour of this weekday; null while learning.
+    #[schema(example = json!(null))]
+    expected: Option<i64>,
+    /// The fewest that would still be ordinary; null while learning.
+    #[schema(example = json!(null))]
+    expected_low: Option<i64>,
+    /// Expected minus reachable now, never below 0; null while learning.
+    #[schema(example = json!(null))]
+    missing: Option<i64>,
+    /// Active devices that were not heard for three of their intervals, and a day at least.
+    #[schema(example = 17)]
+    silent: i64,
+    /// Whether what is reachable is what should be.
+    #[schema(example = "learning")]
+    status: CountryStatus,
+    /// The minute for which `now` holds, by the country's clock; null when unknown.
+    #[schema(example = "2026-11-21T10:20:00+08:00")]
+    as_of: Option<DateTime<FixedOffset>>,
+}
+
+/// The state of a country.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(example = "learning")]
+pub(crate) enum CountryStatus {
+    /// It is not known yet what to expect.
+    Learning,
+    /// It is not known how many are reachable.
+    Unknown,
+}
+
+/// One country with its carriers.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CountryDetail {
+    #[serde(flatten)]
+    #[schema(example = json!({}))]
+    item: CountryItem,
+    /// Its carriers, in the order of their slugs. A device that used two within the reach window
+    /// counts in both, so they may add up to more than `now`.
+    #[schema(example = json!([{"carrier": "globe", "name": "Globe", "now": 702}]))]
+    carriers: Vec<CarrierItem>,
+    /// How long after its last heartbeat a device counts as reachable, in seconds.
+    #[schema(example = 900)]
+    reach_window_secs: u64,
+}
+
+/// One carrier of a country.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CarrierItem {
+    /// Its slug, unique in the country; `unknown` where none could be told, `other` beyond the 62
+    /// that are told apart.
+    #[schema(example = "globe")]
+    carrier: String,
+    /// Its name.
+    #[schema(example = "Globe")]
+    name: String,
+    /// Distinct devices heard through it within the reach window; null when unknown.
+    #[schema(example = 702)]
+    now: Option<i64>,
+}
+
+/// All countries
+///
+/// Every country in which a device was ever heard, with the devices reachable now.
+#[utoipa::path(
+    get,
+    path = "/api/v1/countries",
+    operation_id = "listCountries",
+    tag = "counts",
+    responses(
+        (status = 200, description = "The countries in use.", body = CountryList),
+        (status = 400, description = "A parameter is wrong.", body = ProblemDetails,
+            content_type = "application/problem+json"),
+        (status = 503, description = "The database is away; ask again after `Retry-After`.",
+            body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 504, description = "It took too long.", body = ProblemDetails,
+            content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn list(
+    State(context): State<Context>,
+    InQuery(NoParameters {}): InQuery<NoParameters>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let now = context.clock.now();
+    let rows = context.store.countries().await?;
+    let state = Snapshot::read(&context, now).await?;
+    let mut countries: Vec<_> = rows.values().collect();
+    countries.sort_unstable_by_key(|row| row.country);
+    let items = countries
+        .into_iter()
+        .map(|row| state.item(&context, row))
+        .collect();
+    json(&headers, &CountryList { items, next: None })
+}
+
+/// One country
+///
+/// The devices reachable now in one country, with its carriers.
+#[utoipa::path(
+    get,
+    path = "/api/v1/countries/{cc}",
+    operation_id = "getCountry",
+    tag = "counts",
+    params(("cc" = String, Path, example = "ph",
+        description = "The country: two letters, as in ISO 3166-1 alpha-2.")),
+    responses(
+        (status = 200, description = "The country.", body = CountryDetail),
+        (status = 400, description = "Not a country code, or a parameter that is not known.",
+            body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 404, description = "A country that is not in use; the detail says which are.",
+            body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 503, description = "The database is away; ask again after `Retry-After`.",
+            body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 504, description = "It took too long.", body = ProblemDetails,
+            content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn one(
+    State(context): State<Context>,
+    InPath(code): InPath,
+    InQuery(NoParameters {}): InQuery<NoParameters>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let now = context.clock.now();
+    let row = in_use(&context, &code).await?;
+    let state = Snapshot::read(&context, now).await?;
+    let bits = context.store.carrier_bits().await?;
+    let counted = state.reachable.get(&row.country).map(|(_, counts)| counts);
+    let carriers = bits
+        .carriers_of(row.country)
+        .into_iter()
+        .map(|carrier| carrier_item(&context, row.country, carrier, counted))
+        .filter(|item| !is_placeholder(&item.carrier) || item.now.is_some_and(|now| now > 0))
+        .collect();
+    let detail = CountryDetail {
+        item: state.item(&context, &row),
+        carriers,
+        reach_window_secs: row.reach_window.as_secs(),
+    };
+    json(&headers, &detail)
+}
+
+/// The country that a path names, if it is in use.
+pub(crate) async fn in_use(context: &Context, code: &str) -> Result<CountryRow, Problem> {
+    let country = Country::parse(code).map_err(|error| {
+        Problem::bad_parameter("cc", format!("{} cannot be used: {error}", quoted(code)))
+    })?;
+    let mut rows = context.store.countries().await?;
+    rows.remove(&country).ok_or_else(|| {
+        let mut in_use: Vec<_> = rows.into_keys().collect();
+        in_use.sort_unstable();
+        Problem::unknown_country(country, &in_use)
+    })
+}
+
+/// What holds for all countries at one time.
+struct Snapshot {
+    reachable: BTreeMap<Country, (Instant, Counts)>,
+    silent: HashMap<Country, i64>,
+}
+
+impl Snapshot {
+    async fn read(context: &Context, now: Instant) -> Result<Self, Problem> {
+        Ok(Self {
+            reachable: context.store.latest_now(now - NOW_IS_FRESH).await?,
+            silent: context.store.silent_devices(now).await?,
+        })
+    }
+
+    fn item(&self, context: &Context, row: &CountryRow) -> CountryItem {
+        let counted = self.reachable.get(&row.country);
+        let (name, name_ja) = names(context, row.country);
+        CountryItem {
+            country: row.country.to_string(),
+            name,
+            name_ja,
+            time_zone: row.zones.zone_at(context.clock.now()).name().to_owned(),
+            now: counted.map(|(_, counts)| counts.devices),
+            expected: None,
+            expected_low: None,
+            missing: None,
+            silent: self.silent.get(&row.country).copied().unwrap_or(0),
+            status: match counted {
+                Some(_) => CountryStatus::Learning,
+                None => CountryStatus::Unknown,
+            },
+            as_of: counted.map(|(minute, _)| time::local(*minute, &row.zones)),
+        }
+    }
+}
+
+/// A country's names in English and Japanese; of one that nobody named, its code.
+fn names(context: &Context, country: Country) -> (String, String) {
+    if country == Country::UNPLACEABLE {
+        return ("Location unknown".to_owned(), "所在地不明".to_owned());
+    }
+    match context.catalogue.country(country) {
+        Some(info) => (info.name_en.clone(), info.name_ja.clone()),
+        None => {
+            let code = country.as_str().to_ascii_uppercase();
+            (code.clone(), code)
+        }
+    }
+}
+
+fn carrier_item(
+    context: &Context,
+    country: Country,
+    carrier: Carrier,
+    counted: Option<&Counts>,
+) -> CarrierItem {
+    let now = counted.map(|counts| counts.carriers.get(&carrier).copied().unwrap_or(0));
+    let segment = Segment { country, carrier };
+    let slug = segment.carrier.to_string();
+    let name = match context.catalogue.carrier_name(&segment) {
+        Some(name) => name.to_owned(),
+        None if segment.carrier == Carrier::unknown() => "Carrier unknown".to_owned(),
+        None if segment.carrier == Carrier::other() => "Other carriers".to_owned(),
+        None => slug.clone(),
+    };
+    CarrierItem {
+        carrier: slug,
+        name,
+        now,
+    }
+}
+
+/// `unknown` and `other` have a place in every country and are shown where somebody is in them.
+fn is_placeholder(slug: &str) -> bool {
+    slug == Carrier::unknown().as_str() || slug == Carrier::other().as_str()
+}
+
+/// An answer as JSON that may be kept and asked about.
+pub(crate) fn json(headers: &HeaderMap, body: &impl Serialize) -> Result<Response, Problem> {
+    let body = serde_json::to_vec(body).map_err(|error| Problem::internal(&error))?;
+    Ok(caching::answer(headers, "application/json", body))
+}

@@ -1,0 +1,516 @@
+//! `/api/v1/countries/{cc}/hours`: distinct devices in every hour of the country's clock.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use chrono::{DateTime, FixedOffset, TimeDelta};
+use model::{Carrier, Gap, Hour, Instant, ZoneHistory};
+use serde::{Deserialize, Serialize};
+use store::countries::CountryRow;
+use store::hours::HourlyCount;
+use store::presence::Counts;
+use utoipa::ToSchema;
+
+use super::countries::{in_use, json as json_answer};
+use crate::extract::{InPath, InQuery};
+use crate::problem::{Problem, ProblemDetails, quoted};
+use crate::{Context, table, time};
+
+/// The range answered when none is asked for.
+const DEFAULT_RANGE: TimeDelta = TimeDelta::hours(24);
+
+/// The longest range answered at once.
+const MAX_RANGE: TimeDelta = TimeDelta::days(92);
+
+/// Which hours.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct HoursQuery {
+    /// The first instant: hours that start at or after it. RFC 3339 with offset, or a date or a
+    /// date and time by the country's clock. 24 hours before `to` when left out.
+    #[param(example = "2026-11-20T10:00:00+08:00")]
+    from: Option<String>,
+    /// The first instant beyond: hours that start before it. Now when left out; at most 92 days
+    /// after `from`.
+    #[param(example = "2026-11-21T10:00:00+08:00")]
+    to: Option<String>,
+    /// Only this carrier of the country, by its slug.
+    #[param(example = "globe")]
+    carrier: Option<String>,
+}
+
+/// Hours of one country.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct HourList {
+    /// The country.
+    #[schema(example = "ph")]
+    country: String,
+    /// The IANA time zone by which its hours are counted now.
+    #[schema(example = "Asia/Manila")]
+    time_zone: String,
+    /// The hours that have begun, oldest first.
+    #[schema(example = json!([{
+        "start": "2026-11-21T09:00:00+08:00", "end": "2026-11-21T10:00:00+08:00",
+        "devices": 1210, "carriers": {"globe": 705, "smart": 531}, "complete": true,
+        "revision": 1, "open": false, "imported": false
+    }]))]
+    items: Vec<HourItem>,
+    /// Where to go on; null at the end.
+    #[schema(example = json!(null))]
+    next: Option<String>,
+}
+
+/// One hour.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct HourItem {
+    /// When it starts, by the country's clock.
+    #[schema(example = "2026-11-21T09:00:00+08:00")]
+    start: DateTime<FixedOffset>,
+    /// When the next one starts.
+    #[schema(example = "2026-11-21T10:00:00+08:00")]
+    end: DateTime<FixedOffset>,
+    /// Distinct devices heard in it; a lower bound where `complete` is false.
+    #[schema(example = 1210)]
+    devices: i64,
+    /// Distinct devices per carrier. A device that used two counts in both, so they may add up to
+    /// more than `devices`. A carrier that is not there had none.
+    #[schema(example = json!({"globe": 705, "smart": 531}))]
+    carriers: BTreeMap<String, i64>,
+    /// Whether the count is exact: the hour is closed and nothing hid devices from us.
+    #[schema(example = true)]
+    complete: bool,
+    /// Grows with every recount that changed something; 0 until the hour is closed.
+    #[schema(example = 1)]
+    revision: i32,
+    /// Whether the hour is still running.
+    #[schema(example = false)]
+    open: bool,
+    /// Whether the number came from an import rather than from heartbeats counted here.
+    #[schema(example = false)]
+    imported: bool,
+    /// How much of the hour we could not see, in seconds; only where `complete` is false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = 420)]
+    gap_secs: Option<i64>,
+    /// Why we could not see it; only where `complete` is false. None while the hour is not closed
+    /// and nothing is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = json!(["broker_away"]))]
+    causes: Option<Vec<&'static str>>,
+}
+
+/// Hours of a country
+///
+/// Exact distinct devices in every hour of the country's clock that starts in `[from, to)` and has
+/// begun. Hours that are not closed yet are counted on the spot. A closed hour never changes
+/// within its revision.
+#[utoipa::path(
+    get,
+    path = "/api/v1/countries/{cc}/hours",
+    operation_id = "listHours",
+    tag = "counts",
+    params(
+        ("cc" = String, Path, example = "ph",
+            description = "The country: two letters, as in ISO 3166-1 alpha-2."),
+        HoursQuery
+    ),
+    responses(
+        (status = 200, description = "The hours.", body = HourList, headers(
+            ("ETag" = String, description = "Changes with the body; send it as `If-None-Match`."))),
+        (status = 304, description = "Nothing changed since the body with this `ETag`."),
+        (status = 400, description = "A parameter is wrong; the detail names it and the fix.",
+            body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 404, description = "A country that is not in use; the detail says which are.",
+            body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 503, description = "The database is away; ask again after `Retry-After`.",
+            body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 504, description = "It took too long; ask for a shorter range.",
+            body = ProblemDetails, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn json(
+    State(context): State<Context>,
+    InPath(code): InPath,
+    InQuery(query): InQuery<HoursQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let question = Question::read(&context, &code, &query).await?;
+    json_answer(&headers, &question.answer(&context).await?)
+}
+
+/// Hours of a country as CSV
+///
+/// The same as `/api/v1/countries/{cc}/hours`, as a table for a spreadsheet: `start`, `end`,
+/// `devices`, `complete`, `revision`, `open`, then one column per carrier. A cell of a carrier is
+/// empty where an import gave no number for it.
+#[utoipa::path(
+    get,
+    path = "/api/v1/countries/{cc}/hours.csv",
+    operation_id = "downloadHours",
+    tag = "counts",
+    params(
+        ("cc" = String, Path, example = "ph",
+            description = "The country: two letters, as in ISO 3166-1 alpha-2."),
+        HoursQuery
+    ),
+    responses(
+        (status = 200, description = "The table.", body = String, content_type = "text/csv",
+            example = "start,end,devices,complete,revision,open,globe,smart\n\
+                2026-11-21T09:00:00+08:00,2026-11-21T10:00:00+08:00,1210,true,1,false,705,531\n"),
+        (status = 304, description = "Nothing changed since the body with this `ETag`."),
+        (status = 400, description = "A parameter is wrong; the detail names it and the fix.",
+            body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 404, description = "A country that is not in use; the detail says which are.",
+            body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 503, description = "The database is away; ask again after `Retry-After`.",
+            body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 504, description = "It took too long; ask for a shorter range.",
+            body = ProblemDetails, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn csv(
+    State(context): State<Context>,
+    InPath(code): InPath,
+    InQuery(query): InQuery<HoursQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let question = Question::read(&context, &code, &query).await?;
+    let hours = question.answer(&context).await?;
+    Ok(table::download(
+        &headers,
+        &question.file_name(),
+        table::csv(rows(&hours.items))?,
+    ))
+}
+
+/// The instants asked about: `[from, to)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Range {
+    from: Instant,
+    to: Instant,
+}
+
+impl Range {
+    fn read(query: &HoursQuery, zones: &ZoneHistory, now: Instant) -> Result<Self, Problem> {
+        let instant = |name: &'static str, text: &Option<String>| {
+            let parsed = text.as_deref().map(|text| {
+                time::parse(text, zones).map_err(|error| {
+                    Problem::bad_parameter(name, format!("`{name}` {} {error}", quoted(text)))
+                })
+            });
+            parsed.transpose()
+        };
+        let given_to = instant("to", &query.to)?;
+        let to = given_to.unwrap_or(now);
+        let from = instant("from", &query.from)?.unwrap_or(to - DEFAULT_RANGE);
+        let shown = |instant| time::text(time::local(instant, zones));
+        let end = match given_to {
+            Some(to) => format!("`to` ({})", shown(to)),
+            None => format!("`to` (now, {}, as none is given)", shown(to)),
+        };
+        if from > to {
+            let detail = format!("`from` ({}) is after {end}: swap them", shown(from));
+            return Err(Problem::bad_parameter("from", detail));
+        }
+        if to - from > MAX_RANGE {
+            let detail = format!(
+                "from `from` ({}) to {end} are more than {} days: ask for them in parts",
+                shown(from),
+                MAX_RANGE.num_days()
+            );
+            return Err(Problem::bad_parameter("from", detail));
+        }
+        Ok(Self { from, to })
+    }
+}
+
+/// What is asked, with every parameter understood.
+struct Question {
+    row: CountryRow,
+    range: Range,
+    carrier: Option<Carrier>,
+    now: Instant,
+}
+
+impl Question {
+    async fn read(context: &Context, code: &str, query: &HoursQuery) -> Result<Self, Problem> {
+        let now = context.clock.now();
+        let row = in_use(context, code).await?;
+        let range = Range::read(query, &row.zones, now)?;
+        let carrier = match &query.carrier {
+            Some(slug) => Some(carrier_of(context, &row, slug).await?),
+            None => None,
+        };
+        Ok(Self {
+            row,
+            range,
+            carrier,
+            now,
+        })
+    }
+
+    async fn answer(&self, context: &Context) -> Result<HourList, Problem> {
+        let Self {
+            row, range, now, ..
+        } = self;
+        let begun = |hour: &Hour| hour.start <= *now;
+        let hours: Vec<_> = row
+            .zones
+            .hours(range.from, range.to)
+            .take_while(begun)
+            .collect();
+        let closed = context
+            .store
+            .hourly_counts(row.country, range.from, range.to)
+            .await?;
+        let closed: BTreeMap<Instant, HourlyCount> = closed
+            .into_iter()
+            .map(|count| (count.hour.start, count))
+            .collect();
+        let running: Vec<_> = hours
+            .iter()
+            .map(|hour| hour.start)
+            .filter(|start| !closed.contains_key(start))
+            .collect();
+        let mut live = Live::read(context, row, &running).await?;
+        let items = hours
+            .into_iter()
+            .filter_map(|hour| match closed.get(&hour.start) {
+                Some(count) => Some(self.closed_item(hour, count)),
+                None => self.live_item(hour, &mut live),
+            })
+            .collect();
+        Ok(HourList {
+            country: row.country.to_string(),
+            time_zone: row.zones.zone_at(*now).name().to_owned(),
+            items,
+            next: None,
+        })
+    }
+
+    fn closed_item(&self, hour: Hour, count: &HourlyCount) -> HourItem {
+        let gap = (!count.complete).then(|| {
+            let causes = count.causes.iter().map(|cause| cause.as_str()).collect();
+            (i64::from(count.gap_secs), causes)
+        });
+        HourItem {
+            complete: count.complete,
+            revision: count.revision,
+            imported: count.imported,
+            ..self.item(hour, &count.counts, gap)
+        }
+    }
+
+    /// An hour that is not closed: what was heard in it so far. None where nobody listened yet.
+    fn live_item(&self, hour: Hour, live: &mut Live) -> Option<HourItem> {
+        let counts = live.counts.remove(&hour.start);
+        if counts.is_none() && hour.end <= self.row.first_seen_at {
+            return None;
+        }
+        let until = hour.end.min(self.now);
+        let unseen = model::gap::unseen(hour.start, until, self.row.country, &live.gaps);
+        let causes = unseen.causes.iter().map(|cause| cause.as_str()).collect();
+        let gap = Some((unseen.total.num_seconds(), causes));
+        Some(self.item(hour, &counts.unwrap_or_default(), gap))
+    }
+
+    fn item(&self, hour: Hour, counts: &Counts, gap: Option<(i64, Vec<&'static str>)>) -> HourItem {
+        let (gap_secs, causes) = gap.unzip();
+        let (devices, carriers) = match &self.carrier {
+            None => {
+                let carriers = &counts.carriers;
+                (
+                    counts.devices,
+                    carriers.iter().map(|(c, n)| (c.to_string(), *n)).collect(),
+                )
+            }
+            Some(carrier) => {
+                let devices = counts.carriers.get(carrier).copied().unwrap_or(0);
+                (devices, BTreeMap::from([(carrier.to_string(), devices)]))
+            }
+        };
+        HourItem {
+            start: time::local(hour.start, &self.row.zones),
+            end: time::local(hour.end, &self.row.zones),
+            devices,
+            carriers,
+            complete: false,
+            revision: 0,
+            open: hour.contains(self.now),
+            imported: false,
+            gap_secs,
+            causes,
+        }
+    }
+
+    /// `headcount-ph-globe-hours-20261120T1000-20261121T1000.csv`, by the country's clock.
+    fn file_name(&self) -> String {
+        let carrier = self.carrier.as_ref().map(|carrier| format!("-{carrier}"));
+        let local = |instant| time::local(instant, &self.row.zones).format("%Y%m%dT%H%M");
+        format!(
+            "headcount-{}{}-hours-{}-{}.csv",
+            self.row.country,
+            carrier.unwrap_or_default(),
+            local(self.range.from),
+            local(self.range.to),
+        )
+    }
+}
+
+/// What hours that are not closed are answered from.
+struct Live {
+    counts: BTreeMap<Instant, Counts>,
+    gaps: Vec<Gap>,
+}
+
+impl Live {
+    async fn read(context: &Context, row: &CountryRow, hours: &[Instant]) -> Result<Self, Problem> {
+        let Some(first) = hours.first() else {
+            return Ok(Self {
+                counts: BTreeMap::new(),
+                gaps: Vec::new(),
+            });
+        };
+        let counts = context.store.distinct_in_hours(row.country, hours).await?;
+        let gaps = context.store.gaps_since(*first).await?;
+        Ok(Self {
+            counts,
+            gaps: gaps.into_iter().map(|record| record.gap).collect(),
+        })
+    }
+}
+
+/// The carrier that a query names, if the country has it.
+async fn carrier_of(context: &Context, row: &CountryRow, slug: &str) -> Result<Carrier, Problem> {
+    let carriers = context.store.carrier_bits().await?.carriers_of(row.country);
+    if let Some(carrier) = carriers.iter().find(|carrier| carrier.as_str() == slug) {
+        return Ok(carrier.clone());
+    }
+    let known: Vec<_> = carriers.iter().map(Carrier::as_str).collect();
+    let detail = if known.is_empty() {
+        format!(
+            "`carrier` {} cannot be used: `{}` has no carriers yet",
+            quoted(slug),
+            row.country
+        )
+    } else {
+        format!(
+            "`carrier` {} is not one of `{}`, which has: {}",
+            quoted(slug),
+            row.country,
+            known.join(", ")
+        )
+    };
+    Err(Problem::bad_parameter("carrier", detail))
+}
+
+/// The table: a row of names, then one row per hour.
+fn rows(items: &[HourItem]) -> Vec<Vec<String>> {
+    let carriers: BTreeSet<&String> = items.iter().flat_map(|item| item.carriers.keys()).collect();
+    let names = ["start", "end", "devices", "complete", "revision", "open"];
+    let names = names
+        .into_iter()
+        .chain(carriers.iter().map(|carrier| carrier.as_str()));
+    let mut rows = vec![names.map(str::to_owned).collect()];
+    for item in items {
+        let mut row = vec![
+            time::text(item.start),
+            time::text(item.end),
+            item.devices.to_string(),
+            item.complete.to_string(),
+            item.revision.to_string(),
+            item.open.to_string(),
+        ];
+        row.extend(
+            carriers
+                .iter()
+                .map(|carrier| match item.carriers.get(*carrier) {
+                    Some(devices) => devices.to_string(),
+                    // Counted here, a carrier that is not there had no device; an import did not say.
+                    None if item.imported => String::new(),
+                    None => "0".to_owned(),
+                }),
+        );
+        rows.push(row);
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(from: Option<&str>, to: Option<&str>) -> Result<Range, String> {
+        let query = HoursQuery {
+            from: from.map(str::to_owned),
+            to: to.map(str::to_owned),
+            carrier: None,
+        };
+        let zones = ZoneHistory::always(chrono_tz::Tz::Asia__Manila);
+        let now = "2026-11-21T02:20:00Z".parse().unwrap();
+        Range::read(&query, &zones, now).map_err(|problem| format!("{problem:?}"))
+    }
+
+    fn at(text: &str) -> Instant {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_range_has_defaults_and_limits() {
+        let last_day = range(None, None).unwrap();
+        assert_eq!(last_day.to, at("2026-11-21T02:20:00Z"));
+        assert_eq!(last_day.to - last_day.from, DEFAULT_RANGE);
+        let until = range(None, Some("2026-11-20")).unwrap();
+        assert_eq!(until.from, at("2026-11-18T16:00:00Z"));
+        assert!(
+            range(Some("2026-08-01"), Some("2026-11-01")).is_ok(),
+            "92 days"
+        );
+
+        let swapped = range(Some("2026-11-21"), Some("2026-11-20")).unwrap_err();
+        for word in [
+            "`from` (2026-11-21T00:00:00+08:00)",
+            "`to` (2026-11-20T00:00:00+08:00)",
+        ] {
+            assert!(swapped.contains(word), "{swapped}");
+        }
+        let future = range(Some("2026-12-01"), None).unwrap_err();
+        assert!(future.contains("as none is given"), "{future}");
+        let decade = range(Some("2016-11-21"), None).unwrap_err();
+        assert!(decade.contains("92 days"), "{decade}");
+        let nonsense = range(Some("tomorrow"), None).unwrap_err();
+        assert!(
+            nonsense.contains("`from` `tomorrow` is no time"),
+            "{nonsense}"
+        );
+    }
+
+    #[test]
+    fn a_table_says_nothing_for_what_an_import_did_not_say() {
+        let item = |imported, carriers: &[(&str, i64)]| HourItem {
+            start: at("2026-11-21T01:00:00Z").fixed_offset(),
+            end: at("2026-11-21T02:00:00Z").fixed_offset(),
+            devices: 3,
+            carriers: carriers
+                .iter()
+                .map(|(c, n)| ((*c).to_owned(), *n))
+                .collect(),
+            complete: true,
+            revision: 1,
+            open: false,
+            imported,
+            gap_secs: None,
+            causes: None,
+        };
+        let rows = rows(&[
+            item(true, &[]),
+            item(false, &[("smart", 3)]),
+            item(false, &[("dito", 1)]),
+        ]);
+        let carriers: Vec<_> = rows.iter().map(|row| row[6..].join(",")).collect();
+        assert_eq!(carriers, ["dito,smart", ",", "0,3", "1,0"]);
+    }
+}

@@ -1,0 +1,845 @@
+//! The API as a client sees it, on a real Postgres.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests fail as tests do"
+)]
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Request, StatusCode, header};
+use chrono::TimeDelta;
+use chrono_tz::Tz;
+use devstack::{DataDir, Postgres, PostgresOptions};
+use headcount_api::{Config, Context, guarded_router, router};
+use model::{
+    Carrier, CarrierSet, Catalogue, Cause, Completeness, Country, DeviceId, Hour, Instant,
+    ManualClock, Segment,
+};
+use serde_json::{Value, json};
+use store::batch::Batch;
+use store::countries::CountrySettings;
+use store::gaps::GapChange;
+use store::last_heard::LastHeardRow;
+use store::presence::PresenceRow;
+use store::{Retention, Settings, Store};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tower::ServiceExt as _;
+
+/// 10:20 in Manila, 07:50 in India.
+const NOW: &str = "2026-11-21T02:20:41Z";
+const LEASE: Duration = Duration::from_secs(60);
+
+fn at(text: &str) -> Instant {
+    text.parse().unwrap()
+}
+
+fn country(code: &str) -> Country {
+    Country::parse(code).unwrap()
+}
+
+/// A database of its own on the one server of this test binary.
+struct Fixture {
+    url: String,
+    store: Store,
+    context: Context,
+}
+
+fn context(store: Store) -> Context {
+    Context {
+        store,
+        clock: Arc::new(ManualClock::at(at(NOW))),
+        catalogue: Arc::new(Catalogue::builtin()),
+        health: telemetry::Health::default(),
+    }
+}
+
+fn store_at(url: String) -> Store {
+    store_with_timeout(url, Duration::from_secs(5))
+}
+
+fn store_with_timeout(url: String, statement_timeout: Duration) -> Store {
+    Store::new(&Settings {
+        url,
+        max_connections: 4,
+        statement_timeout,
+        application_name: "headcount-api tests".to_owned(),
+    })
+    .unwrap()
+}
+
+impl Fixture {
+    async fn new() -> Self {
+        let url = tokio::task::spawn_blocking(new_database).await.unwrap();
+        let store = store_at(url.clone());
+        store.migrate().await.unwrap();
+        let retention = Retention {
+            heartbeats_days: 2,
+            heartbeats_max_bytes: u64::MAX,
+            presence_days: 90,
+            quarantine_days: 7,
+        };
+        store.maintain(at(NOW), retention).await.unwrap();
+        Self {
+            url,
+            context: context(store.clone()),
+            store,
+        }
+    }
+
+    /// Puts a country to use, and gives it carriers.
+    async fn add_country(&self, code: &str, time_zone: Tz, carriers: &[&str]) {
+        let settings = CountrySettings {
+            time_zone,
+            reach_window: Duration::from_secs(900),
+        };
+        let since = at(NOW) - TimeDelta::days(3);
+        self.store
+            .add_country(country(code), settings, since)
+            .await
+            .unwrap();
+        for carrier in carriers {
+            let segment = Segment {
+                country: country(code),
+                carrier: Carrier::slug(carrier),
+            };
+            self.store.add_carrier(&segment, since).await.unwrap();
+        }
+    }
+
+    /// Lets devices be heard at an instant of their country, as ingest would write it.
+    async fn hear(&self, code: &str, heard_at: &str, devices: &[(&str, &str)]) {
+        let country = country(code);
+        let heard_at = at(heard_at);
+        let bits = self.store.carrier_bits().await.unwrap();
+        let hour = self.store.countries().await.unwrap()[&country]
+            .zones
+            .hour_at(heard_at);
+        let mut ids: Vec<_> = devices.iter().map(|(id, _)| *id).collect();
+        let mut writer = self.store.writer();
+        let known = writer.find_devices(&ids, &bits).await.unwrap();
+        let mut new: Vec<_> = ids
+            .iter()
+            .copied()
+            .filter(|id| !known.contains_key(&DeviceId::parse(id).unwrap()))
+            .collect();
+        writer.register_devices(&mut new, heard_at).await.unwrap();
+        ids.dedup();
+        let numbers = writer.find_devices(&ids, &bits).await.unwrap();
+        let mut batch = Batch {
+            watermark: Some(at(NOW)),
+            ..Batch::default()
+        };
+        for (id, carrier) in devices {
+            let device_no = numbers[&DeviceId::parse(id).unwrap()].device_no;
+            let segment = Segment {
+                country,
+                carrier: Carrier::slug(carrier),
+            };
+            let carrier_bit = bits.bit(&segment).unwrap();
+            let carriers = CarrierSet::of(carrier_bit);
+            batch.presence.push(PresenceRow {
+                hour,
+                country,
+                device_no,
+                carriers,
+            });
+            let heartbeat = model::Heartbeat {
+                rsrp_dbm: Some(-98),
+                rat: Some("lte".into()),
+                ..Default::default()
+            };
+            batch.last_heard.push(LastHeardRow {
+                device_no,
+                country,
+                carrier_bit,
+                heard_at,
+                region: None,
+                heartbeat,
+            });
+        }
+        self.commit(batch).await;
+    }
+
+    async fn commit(&self, mut batch: Batch) {
+        let slot = self
+            .store
+            .acquire_slot("default", "test", "client", "devices/+/heartbeat", LEASE)
+            .await
+            .unwrap()
+            .unwrap();
+        self.store
+            .writer()
+            .commit(&slot, LEASE, at(NOW), &mut batch)
+            .await
+            .unwrap();
+    }
+
+    async fn close(&self, code: &str, start: &str, completeness: Completeness) {
+        let country = country(code);
+        let hour = Hour {
+            start: at(start),
+            end: at(start) + TimeDelta::hours(1),
+        };
+        let lease = self
+            .store
+            .acquire_lease("exporter", "test", LEASE)
+            .await
+            .unwrap()
+            .unwrap();
+        let mut closing = self.store.begin_closing().await.unwrap();
+        let counts = closing.count(country, hour).await.unwrap();
+        closing
+            .write(country, hour, &counts, &completeness, false, at(NOW))
+            .await
+            .unwrap();
+        closing.commit(&lease, LEASE).await.unwrap();
+    }
+
+    async fn get(&self, uri: &str) -> Answer {
+        get(router(self.context.clone()), uri).await
+    }
+
+    /// Three hours of the Philippines: 08:00 complete, 09:00 not, 10:00 running; and India's
+    /// running hour.
+    async fn with_hours() -> Self {
+        let it = Self::new().await;
+        it.add_country("ph", Tz::Asia__Manila, &["globe", "smart"])
+            .await;
+        it.add_country("in", Tz::Asia__Kolkata, &["jio"]).await;
+        it.hear(
+            "ph",
+            "2026-11-21T00:10:00Z",
+            &[("a", "globe"), ("b", "smart"), ("c", "globe")],
+        )
+        .await;
+        it.hear("ph", "2026-11-21T00:40:00Z", &[("a", "smart")])
+            .await;
+        it.hear("ph", "2026-11-21T01:10:00Z", &[("a", "globe")])
+            .await;
+        it.hear(
+            "ph",
+            "2026-11-21T02:10:00Z",
+            &[("a", "globe"), ("b", "globe")],
+        )
+        .await;
+        it.hear("in", "2026-11-21T02:10:00Z", &[("i", "jio")]).await;
+        it.close("ph", "2026-11-21T00:00:00Z", Completeness::Complete)
+            .await;
+        let gap = Completeness::Incomplete {
+            gap_secs: 420,
+            causes: vec![Cause::BrokerAway],
+        };
+        it.close("ph", "2026-11-21T01:00:00Z", gap).await;
+        it
+    }
+}
+
+static SERVER: OnceLock<Postgres> = OnceLock::new();
+
+fn new_database() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let server = SERVER.get_or_init(|| {
+        let folder = DataDir::temporary().unwrap();
+        Postgres::start(&folder, PostgresOptions::fast()).unwrap()
+    });
+    let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    server.create_database(&name).unwrap();
+    server.url(&name)
+}
+
+/// A server that nobody runs: port 1 refuses connections.
+fn away() -> Context {
+    context(store_at("postgres://nobody@127.0.0.1:1/nothing".to_owned()))
+}
+
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    text: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {}", self.text))
+    }
+
+    fn header(&self, name: header::HeaderName) -> &str {
+        self.headers[name].to_str().unwrap()
+    }
+
+    /// The detail of a problem with this status.
+    fn problem(&self, status: u16) -> String {
+        assert_eq!(self.status, status, "{}", self.text);
+        assert_eq!(
+            self.header(header::CONTENT_TYPE),
+            "application/problem+json"
+        );
+        let body = self.json();
+        assert_eq!(body["status"], status);
+        assert!(
+            body["type"]
+                .as_str()
+                .unwrap()
+                .starts_with("urn:headcount:problem:"),
+            "{body}"
+        );
+        body["detail"].as_str().unwrap().to_owned()
+    }
+
+    fn ok(&self) -> Value {
+        assert_eq!(self.status, 200, "{}", self.text);
+        self.json()
+    }
+}
+
+async fn send(router: Router, request: Request<Body>) -> Answer {
+    let (parts, body) = router.oneshot(request).await.unwrap().into_parts();
+    let body = to_bytes(body, 10 << 20).await.unwrap();
+    Answer {
+        status: parts.status,
+        headers: parts.headers,
+        text: String::from_utf8(body.to_vec()).unwrap(),
+    }
+}
+
+async fn get(router: Router, uri: &str) -> Answer {
+    send(router, Request::get(uri).body(Body::empty()).unwrap()).await
+}
+
+#[tokio::test]
+async fn an_empty_database_has_empty_answers() {
+    let it = Fixture::new().await;
+    assert_eq!(
+        it.get("/api/v1/countries").await.ok(),
+        json!({"items": [], "next": null})
+    );
+    let detail = it.get("/api/v1/countries/ph/hours").await.problem(404);
+    assert!(detail.contains("nor is any other country yet"), "{detail}");
+    it.get("/api/v1/devices/a").await.problem(404);
+    let status = it.get("/api/v1/status").await.ok();
+    assert_eq!(status["can_count"], false);
+    assert_eq!(status["why"], json!(["no ingest has ever been started"]));
+    assert_eq!(status["postgres"], json!({"ok": true}));
+    assert_eq!(status["agent"], json!({"last_sent_at": null}));
+    assert_eq!(status["last_close"], json!(null));
+    assert_eq!(it.get("/readyz").await.ok(), json!({"status": "ready"}));
+}
+
+#[tokio::test]
+async fn a_country_is_unknown_until_it_is_counted_and_never_falsely_zero() {
+    let it = Fixture::new().await;
+    it.add_country("ph", Tz::Asia__Manila, &["globe", "smart"])
+        .await;
+    let list = it.get("/api/v1/countries").await.ok();
+    assert_eq!(
+        list["items"],
+        json!([{
+            "country": "ph", "name": "Philippines", "name_ja": "フィリピン",
+            "time_zone": "Asia/Manila", "now": null, "expected": null, "expected_low": null,
+            "missing": null, "silent": 0, "status": "unknown", "as_of": null,
+        }])
+    );
+    let one = it.get("/api/v1/countries/ph").await.ok();
+    assert_eq!(one["carriers"][0]["now"], json!(null));
+
+    it.hear(
+        "ph",
+        "2026-11-21T02:10:00Z",
+        &[("a", "globe"), ("b", "globe")],
+    )
+    .await;
+    it.hear("ph", "2026-11-19T02:10:00Z", &[("c", "smart")])
+        .await;
+    let minute = at("2026-11-21T02:20:00Z");
+    let counts = it.store.count_now(minute).await.unwrap();
+    it.store.keep_now(minute, &counts).await.unwrap();
+    let one = it.get("/api/v1/countries/PH").await.ok();
+    assert_eq!(one["now"], 2);
+    assert_eq!(one["silent"], 1);
+    assert_eq!(one["status"], "learning");
+    assert_eq!(one["as_of"], "2026-11-21T10:20:00+08:00");
+    assert_eq!(one["reach_window_secs"], 900);
+    assert_eq!(
+        one["carriers"],
+        json!([
+            {"carrier": "globe", "name": "Globe", "now": 2},
+            {"carrier": "smart", "name": "Smart", "now": 0},
+        ])
+    );
+}
+
+#[tokio::test]
+async fn hours_are_exact_where_closed_and_counted_on_the_spot_where_not() {
+    let it = Fixture::with_hours().await;
+    let hours = it
+        .get("/api/v1/countries/ph/hours?from=2026-11-21T08:00")
+        .await
+        .ok();
+    assert_eq!(
+        hours,
+        json!({
+            "country": "ph", "time_zone": "Asia/Manila", "next": null,
+            "items": [
+                {
+                    "start": "2026-11-21T08:00:00+08:00", "end": "2026-11-21T09:00:00+08:00",
+                    "devices": 3, "carriers": {"globe": 2, "smart": 2},
+                    "complete": true, "revision": 1, "open": false, "imported": false,
+                },
+                {
+                    "start": "2026-11-21T09:00:00+08:00", "end": "2026-11-21T10:00:00+08:00",
+                    "devices": 1, "carriers": {"globe": 1, "smart": 0},
+                    "complete": false, "revision": 1, "open": false, "imported": false,
+                    "gap_secs": 420, "causes": ["broker_away"],
+                },
+                {
+                    "start": "2026-11-21T10:00:00+08:00", "end": "2026-11-21T11:00:00+08:00",
+                    "devices": 2, "carriers": {"globe": 2},
+                    "complete": false, "revision": 0, "open": true, "imported": false,
+                    "gap_secs": 0, "causes": [],
+                },
+            ],
+        })
+    );
+    let smart = it
+        .get("/api/v1/countries/ph/hours?from=2026-11-21T08:00&carrier=smart")
+        .await
+        .ok();
+    let devices: Vec<_> = smart["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|i| &i["devices"])
+        .collect();
+    assert_eq!(devices, [2, 0, 0]);
+    assert_eq!(smart["items"][0]["carriers"], json!({"smart": 2}));
+
+    let day = it.get("/api/v1/countries/ph/hours").await.ok();
+    let day = day["items"].as_array().unwrap();
+    assert_eq!(day.len(), 24, "the running hour and the 23 before it");
+    assert_eq!(day[0]["start"], "2026-11-20T11:00:00+08:00");
+    assert_eq!(day[0]["devices"], 0);
+    assert_eq!(day[0]["open"], false);
+    assert_eq!(day[0]["complete"], false, "nobody has closed it");
+    let future = it
+        .get("/api/v1/countries/ph/hours?from=2026-12-01&to=2026-12-02")
+        .await
+        .ok();
+    assert_eq!(future["items"], json!([]));
+}
+
+#[tokio::test]
+async fn hours_before_anybody_listened_are_left_out() {
+    let it = Fixture::with_hours().await;
+    let hours = it
+        .get("/api/v1/countries/ph/hours?from=2026-11-01")
+        .await
+        .ok();
+    // The country was first seen at 10:20:41 on the 18th.
+    assert_eq!(hours["items"][0]["start"], "2026-11-18T10:00:00+08:00");
+    assert_eq!(hours["items"].as_array().unwrap().len(), 3 * 24 + 1);
+}
+
+#[tokio::test]
+async fn indias_hours_start_at_half_past_by_utc() {
+    let it = Fixture::with_hours().await;
+    let uri = "/api/v1/countries/in/hours?from=2026-11-21T02:00:00Z&to=2026-11-21T05:00:00Z";
+    let hours = it.get(uri).await.ok();
+    assert_eq!(hours["time_zone"], "Asia/Kolkata");
+    // 07:50 now: the hour from 08:00 has not begun, that from 07:00 began before `from`.
+    assert_eq!(hours["items"], json!([]));
+    let hours = it
+        .get("/api/v1/countries/in/hours?from=2026-11-21T01:30:00Z")
+        .await
+        .ok();
+    assert_eq!(hours["items"].as_array().unwrap().len(), 1);
+    let item = &hours["items"][0];
+    assert_eq!(item["start"], "2026-11-21T07:00:00+05:30");
+    assert_eq!(
+        at(item["start"].as_str().unwrap()),
+        at("2026-11-21T01:30:00Z")
+    );
+    assert_eq!((&item["devices"], &item["open"]), (&json!(1), &json!(true)));
+}
+
+#[tokio::test]
+async fn the_table_says_the_same_as_the_json() {
+    let it = Fixture::with_hours().await;
+    let query = "from=2026-11-21T08:00&to=2026-11-21T11:00";
+    let json = it
+        .get(&format!("/api/v1/countries/ph/hours?{query}"))
+        .await
+        .ok();
+    let csv = it
+        .get(&format!("/api/v1/countries/ph/hours.csv?{query}"))
+        .await;
+    assert_eq!(csv.status, 200);
+    assert!(csv.header(header::CONTENT_TYPE).starts_with("text/csv"));
+    assert_eq!(
+        csv.header(header::CONTENT_DISPOSITION),
+        "attachment; filename=\"headcount-ph-hours-20261121T0800-20261121T1100.csv\""
+    );
+    let mut reader = csv::Reader::from_reader(csv.text.as_bytes());
+    let names = reader.headers().unwrap().clone();
+    assert_eq!(
+        names.iter().collect::<Vec<_>>(),
+        [
+            "start", "end", "devices", "complete", "revision", "open", "globe", "smart"
+        ]
+    );
+    let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
+    let items = json["items"].as_array().unwrap();
+    assert_eq!(rows.len(), items.len());
+    for (row, item) in rows.iter().zip(items) {
+        let cells: BTreeMap<_, _> = names.iter().zip(row).collect();
+        for name in ["start", "end", "devices", "complete", "revision", "open"] {
+            assert_eq!(
+                cells[name],
+                item[name].to_string().trim_matches('"'),
+                "{name}"
+            );
+        }
+        for carrier in ["globe", "smart"] {
+            let devices = item["carriers"].get(carrier).cloned().unwrap_or(json!(0));
+            assert_eq!(cells[carrier], devices.to_string(), "{carrier}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_did_not_change_is_not_sent_again() {
+    let it = Fixture::with_hours().await;
+    for path in ["hours", "hours.csv"] {
+        let uri = format!("/api/v1/countries/ph/{path}?from=2026-11-21T08:00&to=2026-11-21T09:00");
+        let first = it.get(&uri).await;
+        assert_eq!(first.header(header::CACHE_CONTROL), "private, no-cache");
+        let held = first.header(header::ETAG).to_owned();
+        let request = Request::get(&uri).header(header::IF_NONE_MATCH, &held);
+        let request = request.body(Body::empty()).unwrap();
+        let again = send(router(it.context.clone()), request).await;
+        assert_eq!(
+            (again.status, again.text.as_str()),
+            (StatusCode::NOT_MODIFIED, "")
+        );
+        assert_eq!(again.header(header::ETAG), held);
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_question_is_told_what_is_wrong_with_it() {
+    let it = Fixture::with_hours().await;
+    let long = format!("/api/v1/countries/ph/hours?carrier={}", "x".repeat(5000));
+    let cases: [(&str, u16, &[&str]); 16] = [
+        (
+            "?from=2026-11-21&to=2026-11-20",
+            400,
+            &["`from` (2026-11-21T00", "`to` (2026-11-20T00"],
+        ),
+        ("?from=2016-11-21", 400, &["92 days"]),
+        (
+            "?from=2026-11-20T00:00%20Asia/Nowhere",
+            400,
+            &["`from`", "is no time", "RFC 3339"],
+        ),
+        (
+            "?to=2026-11-20T00:00:00%2B99:00",
+            400,
+            &["`to`", "is no time"],
+        ),
+        ("?to=", 400, &["`to` `` is no time"]),
+        ("?from=%00%ff", 400, &["`from`"]),
+        (
+            "?carrier=nobody",
+            400,
+            &["`nobody`", "globe, other, smart, unknown"],
+        ),
+        (
+            "?carrier=Globe%27%20or%201=1",
+            400,
+            &["globe, other, smart, unknown"],
+        ),
+        (
+            "?tz=Asia/Nowhere",
+            400,
+            &["unknown field `tz`", "`from`", "`to`", "`carrier`"],
+        ),
+        ("?limit=-1", 400, &["unknown field `limit`"]),
+        (
+            "?from=2026-11-20&from=2026-11-21",
+            400,
+            &["duplicate field `from`"],
+        ),
+        ("/../../de/hours", 404, &["/openapi.json"]),
+        ("?x", 400, &["unknown field `x`"]),
+        ("/", 404, &["nothing is at"]),
+        (".csv?from=2026-11-21&to=2026-11-20", 400, &["is after"]),
+        (".png", 404, &["nothing is at"]),
+    ];
+    for (suffix, status, words) in cases {
+        let detail = it
+            .get(&format!("/api/v1/countries/ph/hours{suffix}"))
+            .await
+            .problem(status);
+        for word in words {
+            assert!(detail.contains(word), "{suffix}: {detail}");
+        }
+    }
+    assert!(it.get(&long).await.problem(400).len() < 1000);
+    let unused = it.get("/api/v1/countries/de").await.problem(404);
+    assert!(unused.contains("in use are: in, ph"), "{unused}");
+    for malformed in ["phl", "p", "1a", "%F0%9F%87%B5", "%ff"] {
+        it.get(&format!("/api/v1/countries/{malformed}/hours"))
+            .await
+            .problem(400);
+    }
+    it.get("/api/v1/countries?limit=1000000000")
+        .await
+        .problem(400);
+    it.get("/api/v1/devices/a%27%3B--").await.problem(400);
+    it.get("/api/v1/nothing").await.problem(404);
+}
+
+#[tokio::test]
+async fn only_reading_is_possible() {
+    let it = Fixture::new().await;
+    for method in ["POST", "PUT", "DELETE", "TRACE", "OPTIONS"] {
+        let request = Request::builder().method(method).uri("/api/v1/countries");
+        let answer = send(
+            router(it.context.clone()),
+            request.body(Body::empty()).unwrap(),
+        )
+        .await;
+        answer.problem(405);
+        assert_eq!(answer.header(header::ALLOW), "GET,HEAD", "{method}");
+    }
+    let request = Request::builder()
+        .method("TRACE")
+        .uri("/nothing")
+        .body(Body::empty())
+        .unwrap();
+    send(router(it.context.clone()), request).await.problem(405);
+    let request = Request::head("/api/v1/countries")
+        .body(Body::empty())
+        .unwrap();
+    let head = send(router(it.context.clone()), request).await;
+    assert_eq!((head.status, head.text.as_str()), (StatusCode::OK, ""));
+}
+
+#[tokio::test]
+async fn a_device_is_shown_with_where_and_when_it_was_heard() {
+    let it = Fixture::with_hours().await;
+    let device = it.get("/api/v1/devices/a").await.ok();
+    assert_eq!(device["id"], "a");
+    assert_eq!(device["status"], "active");
+    assert_eq!(device["home"], json!(null));
+    assert_eq!(device["first_seen_at"], "2026-11-21T08:10:00+08:00");
+    assert_eq!(
+        device["hours_heard"],
+        json!([
+            "2026-11-21T08:00:00+08:00",
+            "2026-11-21T09:00:00+08:00",
+            "2026-11-21T10:00:00+08:00"
+        ])
+    );
+    let segments = device["segments"].as_array().unwrap();
+    assert_eq!(segments.len(), 2);
+    assert_eq!(segments[0]["carrier"], "globe");
+    assert_eq!(segments[0]["heard_at"], "2026-11-21T10:10:00+08:00");
+    assert_eq!(segments[0]["rsrp_dbm"], -98);
+    assert_eq!(segments[1]["carrier"], "smart");
+    assert!(device.get("iccid").is_none());
+}
+
+#[tokio::test]
+async fn the_status_says_why_it_cannot_count() {
+    let it = Fixture::with_hours().await;
+    let good = it.get("/api/v1/status").await.ok();
+    assert_eq!(good["can_count"], true, "{good}");
+    assert_eq!(good["ingest"][0]["watermark_lag_secs"], 0);
+    assert_eq!(good["ingest"][0]["connected"], true);
+    assert_eq!(good["last_close"], NOW);
+    assert_eq!(good["hours_incomplete_24h"], 1);
+    let from = at("2026-11-21T02:19:41Z");
+    let gap = GapChange::Open {
+        cause: Cause::BrokerAway,
+        from,
+        detail: "connection refused".to_owned(),
+    };
+    it.commit(Batch {
+        gaps: vec![gap],
+        ..Batch::default()
+    })
+    .await;
+    let blind = it.get("/api/v1/status").await.ok();
+    assert_eq!(blind["can_count"], false);
+    assert_eq!(
+        blind["why"],
+        json!(["slot `default`: broker_away since 2026-11-21T02:19:41Z"])
+    );
+    assert_eq!(blind["ingest"][0]["connected"], false);
+    assert_eq!(
+        blind["gaps"],
+        json!([{
+            "slot": "default", "cause": "broker_away", "country": null,
+            "from": "2026-11-21T02:19:41Z", "to": null, "seconds": 60,
+            "detail": "connection refused",
+        }])
+    );
+    let hours = it
+        .get("/api/v1/countries/ph/hours?from=2026-11-21T10:00")
+        .await
+        .ok();
+    assert_eq!(hours["items"][0]["gap_secs"], 60);
+    assert_eq!(hours["items"][0]["causes"], json!(["broker_away"]));
+}
+
+#[tokio::test]
+async fn without_a_database_it_says_so_and_lives() {
+    for path in [
+        "countries",
+        "countries/ph",
+        "countries/ph/hours",
+        "devices/a",
+    ] {
+        let answer = get(router(away()), &format!("/api/v1/{path}")).await;
+        answer.problem(503);
+        assert_eq!(answer.header(header::RETRY_AFTER), "5");
+        assert!(!answer.text.contains("127.0.0.1"), "{}", answer.text);
+    }
+    let status = get(router(away()), "/api/v1/status").await.ok();
+    assert_eq!(status["postgres"], json!({"ok": false}));
+    assert_eq!(
+        (&status["can_count"], &status["as_of"]),
+        (&json!(false), &json!(NOW))
+    );
+    get(router(away()), "/livez").await.ok();
+    let context = away();
+    context.health.not_ready("broker", "connection refused");
+    let ready = get(router(context), "/readyz").await;
+    let detail = ready.problem(503);
+    assert_eq!(detail, "not ready: broker, database");
+    assert_eq!(ready.json()["troubles"][0]["why"], "connection refused");
+}
+
+#[tokio::test]
+async fn a_statement_that_takes_too_long_is_ended_and_said_so() {
+    let it = Fixture::with_hours().await;
+    // Nothing real is answered within a millisecond for ever.
+    for _ in 0..200 {
+        let hurried = store_with_timeout(it.url.clone(), Duration::from_millis(1));
+        let uri = "/api/v1/countries/ph/hours?from=2026-08-22";
+        let answer = get(router(context(hurried.clone())), uri).await;
+        hurried.close().await;
+        if answer.status != StatusCode::OK {
+            let detail = answer.problem(504);
+            assert!(detail.contains("shorter range"), "{detail}");
+            return;
+        }
+    }
+    panic!("200 statements were faster than a millisecond");
+}
+
+#[tokio::test]
+async fn the_probes_and_the_description_need_no_data() {
+    let welcome = get(router(away()), "/").await;
+    assert!(welcome.text.contains("/api/v1/countries"));
+    let metrics = get(router(away()), "/metrics").await;
+    assert!(
+        metrics
+            .header(header::CONTENT_TYPE)
+            .starts_with("application/openmetrics-text")
+    );
+    assert!(metrics.text.ends_with("# EOF\n"));
+    let described = get(router(away()), "/openapi.json").await.ok();
+    assert!(described["paths"]["/api/v1/countries/{cc}/hours.csv"].is_object());
+    assert_eq!(welcome.headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+}
+
+fn config(request_timeout: Duration) -> Config {
+    Config {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        insecure_open: false,
+        request_timeout,
+    }
+}
+
+#[tokio::test]
+async fn a_web_page_of_another_host_reads_nothing() {
+    let ask = async |config: &Config, host: &str| {
+        let request = Request::get("/livez")
+            .header(header::HOST, host)
+            .body(Body::empty())
+            .unwrap();
+        send(guarded_router(config, away()), request).await
+    };
+    let closed = config(Duration::from_secs(5));
+    ask(&closed, "localhost:8080").await.ok();
+    let detail = ask(&closed, "evil.example:8080").await.problem(421);
+    assert!(detail.contains("`evil.example:8080`"), "{detail}");
+    let open = Config {
+        insecure_open: true,
+        ..closed
+    };
+    ask(&open, "headcount.example").await.ok();
+}
+
+#[tokio::test]
+async fn nobody_waits_for_ever() {
+    let router = guarded_router(&config(Duration::from_millis(50)), away());
+    get(router, "/api/v1/countries").await.problem(504);
+}
+
+#[tokio::test]
+async fn it_refuses_to_be_open_and_serves_until_it_is_told_to_stop() {
+    let open = Config {
+        listen: "0.0.0.0:0".parse().unwrap(),
+        ..config(Duration::from_secs(5))
+    };
+    let shutdown = tokio_util::sync::CancellationToken::new();
+    let error = headcount_api::run(open, away(), shutdown.clone())
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("`--insecure-open`"), "{error}");
+
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = taken.local_addr().unwrap();
+    let config = Config {
+        listen,
+        ..config(Duration::from_secs(5))
+    };
+    let error = headcount_api::run(config.clone(), away(), shutdown.clone())
+        .await
+        .unwrap_err();
+    assert!(format!("{error:#}").contains("`api.listen`"), "{error:#}");
+    drop(taken);
+
+    let context = away();
+    let health = context.health.clone();
+    let client = async {
+        while !health.troubles().is_empty() || tokio::net::TcpStream::connect(listen).await.is_err()
+        {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let mut stream = tokio::net::TcpStream::connect(listen).await.unwrap();
+        stream
+            .write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            .await
+            .unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        shutdown.cancel();
+        answer
+    };
+    let (served, answer) = tokio::join!(
+        headcount_api::run(config, context, shutdown.clone()),
+        client
+    );
+    served.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
+}

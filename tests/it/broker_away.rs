@@ -1,0 +1,133 @@
+//! When the broker is away we are blind, and say so.
+
+use chrono::TimeDelta;
+use devstack::{DataDir, Mosquitto, MosquittoOptions};
+use headcount_tests::eventually;
+use headcount_tests::http::get;
+use headcount_tests::publisher::Publisher;
+use headcount_tests::world::World;
+use model::Instant;
+
+async fn own_broker() -> Mosquitto {
+    let start = || {
+        let folder = DataDir::temporary().unwrap();
+        Mosquitto::start(&folder, MosquittoOptions::default()).unwrap()
+    };
+    tokio::task::spawn_blocking(start).await.unwrap()
+}
+
+async fn with(mut broker: Mosquitto, what: impl FnOnce(&mut Mosquitto) + Send + 'static) -> Mosquitto {
+    let change = move || {
+        what(&mut broker);
+        broker
+    };
+    tokio::task::spawn_blocking(change).await.unwrap()
+}
+
+/// Twenty minutes without a broker: the hour is incomplete, is not sent, and `/status` says why.
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_minutes_make_the_hour_incomplete_and_unsent() {
+    let broker = own_broker().await;
+    let world = World::with_broker("2026-11-21T00:30:00Z", broker.url()).await;
+    let roles = world.run().await;
+    let api = roles.api.unwrap();
+    world.caught_up().await;
+    let mut fleet = Publisher::new(&world.broker_url);
+    world.go_to("2026-11-21T01:05:00Z").await;
+    let beat = br#"{"mcc":"515","mnc":"02"}"#;
+    fleet.publish([(world.topic("a"), beat.to_vec())]).await;
+    world.go_to("2026-11-21T01:10:00Z").await;
+    drop(fleet);
+
+    let broker = with(broker, |broker| broker.stop().unwrap()).await;
+    eventually("the gap is open", async || {
+        let gaps = world.store.gaps_since(Instant::UNIX_EPOCH).await.unwrap();
+        gaps.iter().any(|record| record.gap.to.is_none()).then_some(())
+    })
+    .await;
+    assert_eq!(get(api, "/readyz").await.status, 503);
+    let status = get(api, "/api/v1/status").await.json();
+    assert_eq!(status["can_count"], false, "{status:#}");
+    world.clock.set("2026-11-21T01:30:01Z".parse().unwrap());
+    let broker = with(broker, |broker| broker.restart().unwrap()).await;
+    eventually("ingest is back", async || {
+        (get(api, "/readyz").await.status == 200).then_some(())
+    })
+    .await;
+    world.caught_up().await;
+    let mut fleet = Publisher::new(&world.broker_url);
+    fleet.publish([(world.topic("b"), beat.to_vec())]).await;
+    world.caught_up().await;
+
+    world.go_to("2026-11-21T02:02:30Z").await;
+    let path = "/api/v1/countries/ph/hours?from=2026-11-21T01:00:00Z&to=2026-11-21T02:00:00Z";
+    let hour = eventually("the hour is closed", async || {
+        let hours = get(api, path).await.json();
+        let hour = hours["items"][0].clone();
+        (hour["revision"] == 1).then_some(hour)
+    })
+    .await;
+    assert_eq!(hour["complete"], false, "{hour:#}");
+    assert_eq!(hour["devices"], 2, "a lower bound");
+    assert_eq!(hour["gap_secs"], 1200);
+    assert_eq!(hour["causes"], serde_json::json!(["broker_away"]));
+    let status = get(api, "/api/v1/status").await.json();
+    let gap = &status["gaps"][0];
+    let found = status["gaps"].as_array().unwrap().iter().find(|gap| gap["cause"] == "broker_away");
+    assert_eq!(found.unwrap()["seconds"], 1200, "{gap:#}");
+
+    // The next hour is whole again, and is sent. The one with the hole never is.
+    world.go_to("2026-11-21T03:02:30Z").await;
+    let sent = eventually("the next hour is sent", async || {
+        let sent = world.agent.named("headcount.hour.devices");
+        (!sent.is_empty()).then_some(sent)
+    })
+    .await;
+    let end: Instant = "2026-11-21T03:00:00Z".parse().unwrap();
+    let last_second = (end - TimeDelta::seconds(1)).timestamp();
+    assert!(sent.iter().all(|line| line.timestamp == Some(last_second)), "{sent:?}");
+    roles.end().await;
+    drop(broker);
+}
+
+/// A broker that has forgotten us has lost what it kept: that is a gap back to the watermark.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_session_is_a_gap_back_to_the_watermark() {
+    let broker = own_broker().await;
+    let world = World::with_broker("2026-11-21T01:10:00Z", broker.url()).await;
+    let roles = world.run_ingest().await;
+    world.caught_up().await;
+    roles.end().await;
+    let mut fleet = Publisher::new(&world.broker_url);
+    fleet.publish([(world.topic("lost"), Vec::new())]).await;
+    drop(fleet);
+    let broker = with(broker, |broker| broker.restart_without_persistence().unwrap()).await;
+    world.clock.set("2026-11-21T01:40:00Z".parse().unwrap());
+    let roles = world.run_ingest().await;
+    world.caught_up().await;
+    let gaps = "select cause, extract(epoch from to_at - from_at)::int from gaps order by from_at";
+    assert_eq!(world.sql(gaps).await, "first_start|1\nsession_lost|1800");
+    roles.end().await;
+    drop(broker);
+}
+
+/// Not there at the start: it is waited for, and nothing crashes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_is_not_there_at_the_start_is_waited_for() {
+    let broker = own_broker().await;
+    let broker = with(broker, |broker| broker.stop().unwrap()).await;
+    let world = World::with_broker("2026-11-21T01:10:00Z", broker.url()).await;
+    let roles = world.run().await;
+    let api = roles.api.unwrap();
+    let ready = eventually("the API says what is wrong", async || {
+        let ready = get(api, "/readyz").await;
+        (ready.status == 503 && ready.body.contains("refused")).then_some(ready)
+    })
+    .await;
+    assert!(ready.body.contains("broker"), "{}", ready.body);
+    assert_eq!(get(api, "/livez").await.status, 200);
+    let broker = with(broker, |broker| broker.restart().unwrap()).await;
+    eventually("ready", async || (get(api, "/readyz").await.status == 200).then_some(())).await;
+    roles.end().await;
+    drop(broker);
+}
