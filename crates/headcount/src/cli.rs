@@ -1,0 +1,197 @@
+//! The command line.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, Parser, Subcommand};
+use figment::value::Value;
+use model::{Catalogue, Clock as _};
+use store::Store;
+use telemetry::Health;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::AnchoredClock;
+use crate::commands;
+use crate::config::{Config, ConfigError, File};
+
+/// Counts, exactly, how many devices reached us in each hour, per country and carrier.
+#[derive(Debug, Parser)]
+#[command(name = "headcount", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// The configuration file [default: headcount.toml, if it exists]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// What to log: a level, or targets with levels, such as `info,ingest=debug`
+    #[arg(long, global = true, value_name = "FILTER")]
+    log: Option<String>,
+    /// Serve the API off loopback although anybody could read it
+    #[arg(long, global = true)]
+    insecure_open: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run all roles in one process
+    Run(RunArgs),
+    /// Run the role that hears heartbeats
+    Ingest,
+    /// Run the role that closes hours and tells Datadog
+    Exporter,
+    /// Run the role that answers over HTTP
+    Api,
+    /// Bring the database schema up to date; safe from many replicas at once
+    Migrate,
+    /// Write a commented headcount.toml
+    Init(commands::init::InitArgs),
+    /// Check configuration, Postgres, broker and Agent, and say what to change
+    Validate,
+    /// Publish a seeded fleet's heartbeats to the broker
+    Simulate(commands::simulate::SimulateArgs),
+    /// Publish rows of a file as heartbeats
+    Publish(commands::publish::PublishArgs),
+    /// Take over heartbeats, devices, cells or hourly counts from a file
+    Import(commands::import::ImportArgs),
+    /// Print exact counts
+    Count(commands::count::CountArgs),
+    /// Close an hour, or close it again, and send it anew
+    Close(commands::close::CloseArgs),
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// Leave the schema as it is; without this, `run` brings it up to date first
+    #[arg(long)]
+    no_migrate: bool,
+}
+
+/// What every command works with.
+pub(crate) struct App {
+    pub(crate) config: Config,
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<AnchoredClock>,
+    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) health: Health,
+    pub(crate) shutdown: CancellationToken,
+}
+
+impl App {
+    fn new(config: Config, role: &str) -> anyhow::Result<Self> {
+        let store = Store::new(&config.store(role))?;
+        let catalogue = Arc::new(config.catalogue()?);
+        Ok(Self {
+            store,
+            clock: Arc::default(),
+            catalogue,
+            health: Health::default(),
+            shutdown: CancellationToken::new(),
+            config,
+        })
+    }
+}
+
+/// Runs a command.
+pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    if let Command::Init(args) = &cli.command {
+        commands::init::init(args)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let variables: HashMap<_, _> = std::env::vars().collect();
+    let mut overrides: Vec<(&str, Value)> = Vec::new();
+    if cli.insecure_open {
+        overrides.push(("api.insecure_open", true.into()));
+    }
+    if let Some(filter) = &cli.log {
+        overrides.push(("log.filter", filter.as_str().into()));
+    }
+    let file = File::read(cli.config.as_deref(), &variables, &overrides)?;
+    telemetry::logs::init(&file.log.filter).map_err(|error| ConfigError {
+        key: "log.filter".to_owned(),
+        problem: error.to_string(),
+    })?;
+    let config = Config::check(file)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let code = runtime.block_on(dispatch(cli.command, config));
+    // A role that hangs must not keep the process from ending.
+    runtime.shutdown_background();
+    code
+}
+
+async fn dispatch(command: Command, config: Config) -> anyhow::Result<ExitCode> {
+    use commands::roles::{self, Role};
+    match command {
+        Command::Run(args) => {
+            let app = App::new(config, "run")?;
+            let migrate = !args.no_migrate;
+            roles::run(app, &[Role::Ingest, Role::Exporter, Role::Api], migrate).await
+        }
+        Command::Ingest => roles::run(App::new(config, "ingest")?, &[Role::Ingest], false).await,
+        Command::Exporter => {
+            roles::run(App::new(config, "exporter")?, &[Role::Exporter], false).await
+        }
+        Command::Api => roles::run(App::new(config, "api")?, &[Role::Api], false).await,
+        Command::Migrate => {
+            App::new(config, "migrate")?.store.migrate().await?;
+            tracing::info!("the schema is up to date");
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Init(_) => Ok(ExitCode::SUCCESS),
+        Command::Validate => commands::validate::validate(&App::new(config, "validate")?).await,
+        Command::Simulate(args) => {
+            let app = App::new(config, "simulate")?;
+            roles::end_on_signal(&app.shutdown);
+            let Config { broker, topic_filter, file, .. } = &app.config;
+            let ca_file = file.mqtt.ca_file.as_deref();
+            let clock = Arc::clone(&app.clock);
+            commands::simulate::simulate(args, broker, ca_file, topic_filter, clock, app.shutdown.clone())
+                .await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Publish(args) => {
+            let app = App::new(config, "publish")?;
+            roles::end_on_signal(&app.shutdown);
+            let Config { broker, topic_filter, file, .. } = &app.config;
+            let ca_file = file.mqtt.ca_file.as_deref();
+            let shutdown = app.shutdown.clone();
+            let summary =
+                commands::publish::publish(args, broker, ca_file, topic_filter, shutdown).await?;
+            Ok(summary.exit_code())
+        }
+        Command::Import(args) => {
+            let app = App::new(config, "import")?;
+            anchor(&app).await?;
+            let (catalogue, config) = (Arc::clone(&app.catalogue), app.config.clone());
+            let context = commands::import::ImportContext {
+                store: app.store.clone(),
+                catalogue: Arc::clone(&app.catalogue),
+                clock: app.clock.clone(),
+                settings: Arc::new(move |country| config.country_settings(country, &catalogue)),
+            };
+            let summary = commands::import::import(args, context).await?;
+            Ok(summary.exit_code())
+        }
+        Command::Count(args) => {
+            let app = App::new(config, "count")?;
+            anchor(&app).await?;
+            commands::count::count(&args, &app).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Close(args) => {
+            let app = App::new(config, "close")?;
+            anchor(&app).await?;
+            commands::close::close(&args, &app).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// Commands that read or write counts need the database at once, with the schema they know.
+async fn anchor(app: &App) -> anyhow::Result<()> {
+    app.store.check_schema().await?;
+    app.clock.anchor(&app.store).await?;
+    tracing::debug!(now = %app.clock.now(), "clock anchored");
+    Ok(())
+}

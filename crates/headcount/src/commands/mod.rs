@@ -1,0 +1,15 @@
+//! One file per command.
+
+pub(crate) mod close;
+pub(crate) mod count;
+pub(crate) mod import;
+pub(crate) mod init;
+pub(crate) mod publish;
+pub(crate) mod roles;
+pub(crate) mod simulate;
+pub(crate) mod validate;
+
+mod heartbeat_row;
+mod publisher;
+mod report;
+mod rows;
