@@ -16,7 +16,10 @@ async fn own_broker() -> Mosquitto {
     tokio::task::spawn_blocking(start).await.unwrap()
 }
 
-async fn with(mut broker: Mosquitto, what: impl FnOnce(&mut Mosquitto) + Send + 'static) -> Mosquitto {
+async fn with(
+    mut broker: Mosquitto,
+    what: impl FnOnce(&mut Mosquitto) + Send + 'static,
+) -> Mosquitto {
     let change = move || {
         what(&mut broker);
         broker
@@ -42,7 +45,9 @@ async fn twenty_minutes_make_the_hour_incomplete_and_unsent() {
     let broker = with(broker, |broker| broker.stop().unwrap()).await;
     eventually("the gap is open", async || {
         let gaps = world.store.gaps_since(Instant::UNIX_EPOCH).await.unwrap();
-        gaps.iter().any(|record| record.gap.to.is_none()).then_some(())
+        gaps.iter()
+            .any(|record| record.gap.to.is_none())
+            .then_some(())
     })
     .await;
     assert_eq!(get(api, "/readyz").await.status, 503);
@@ -73,7 +78,11 @@ async fn twenty_minutes_make_the_hour_incomplete_and_unsent() {
     assert_eq!(hour["causes"], serde_json::json!(["broker_away"]));
     let status = get(api, "/api/v1/status").await.json();
     let gap = &status["gaps"][0];
-    let found = status["gaps"].as_array().unwrap().iter().find(|gap| gap["cause"] == "broker_away");
+    let found = status["gaps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|gap| gap["cause"] == "broker_away");
     assert_eq!(found.unwrap()["seconds"], 1200, "{gap:#}");
 
     // The next hour is whole again, and is sent. The one with the hole never is.
@@ -85,7 +94,10 @@ async fn twenty_minutes_make_the_hour_incomplete_and_unsent() {
     .await;
     let end: Instant = "2026-11-21T03:00:00Z".parse().unwrap();
     let last_second = (end - TimeDelta::seconds(1)).timestamp();
-    assert!(sent.iter().all(|line| line.timestamp == Some(last_second)), "{sent:?}");
+    assert!(
+        sent.iter().all(|line| line.timestamp == Some(last_second)),
+        "{sent:?}"
+    );
     roles.end().await;
     drop(broker);
 }
@@ -101,7 +113,10 @@ async fn a_lost_session_is_a_gap_back_to_the_watermark() {
     let mut fleet = Publisher::new(&world.broker_url);
     fleet.publish([(world.topic("lost"), Vec::new())]).await;
     drop(fleet);
-    let broker = with(broker, |broker| broker.restart_without_persistence().unwrap()).await;
+    let broker = with(broker, |broker| {
+        broker.restart_without_persistence().unwrap();
+    })
+    .await;
     world.clock.set("2026-11-21T01:40:00Z".parse().unwrap());
     let roles = world.run_ingest().await;
     world.caught_up().await;
@@ -127,7 +142,10 @@ async fn a_broker_that_is_not_there_at_the_start_is_waited_for() {
     assert!(ready.body.contains("broker"), "{}", ready.body);
     assert_eq!(get(api, "/livez").await.status, 200);
     let broker = with(broker, |broker| broker.restart().unwrap()).await;
-    eventually("ready", async || (get(api, "/readyz").await.status == 200).then_some(())).await;
+    eventually("ready", async || {
+        (get(api, "/readyz").await.status == 200).then_some(())
+    })
+    .await;
     roles.end().await;
     drop(broker);
 }

@@ -25,7 +25,9 @@ async fn kill_9_in_the_middle_of_a_hundred_thousand_heartbeats() {
     eventually("the first start", async || world.watermark().await).await;
 
     let mut fleet = Publisher::new(&world.broker_url);
-    let topics: Vec<_> = (0..DEVICES).map(|n| world.topic(&format!("d{n}"))).collect();
+    let topics: Vec<_> = (0..DEVICES)
+        .map(|n| world.topic(&format!("d{n}")))
+        .collect();
     let publishing = async move {
         let message = |n: u32| {
             let topic = topics[(n % DEVICES) as usize].clone();
@@ -35,7 +37,11 @@ async fn kill_9_in_the_middle_of_a_hundred_thousand_heartbeats() {
         fleet.publish((0..MESSAGES).map(message)).await;
     };
     let committed = async || -> u32 {
-        world.sql("select count(*) from heartbeats").await.parse().unwrap()
+        world
+            .sql("select count(*) from heartbeats")
+            .await
+            .parse()
+            .unwrap()
     };
     let killing = async {
         eventually("a fifth is committed", async || {
@@ -46,7 +52,10 @@ async fn kill_9_in_the_middle_of_a_hundred_thousand_heartbeats() {
     };
     tokio::join!(publishing, killing);
     let before = committed().await;
-    assert!(before < MESSAGES, "it was killed in the middle, not at the end");
+    assert!(
+        before < MESSAGES,
+        "it was killed in the middle, not at the end"
+    );
 
     let mut second = binary::Running::start(binary::command(&world, &["ingest"]));
     eventually("some more is committed", async || {

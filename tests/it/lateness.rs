@@ -26,9 +26,12 @@ async fn what_a_device_kept_does_not_count_in_the_hours_of_its_outage() {
     let two_hours = (1..=24).map(|n| now - TimeDelta::minutes(5 * n));
     let flush: Vec<_> = two_hours.clone().map(sent_at).collect();
     let mut messages = vec![(world.topic("flush"), json!(flush).to_string().into_bytes())];
-    messages.extend(
-        two_hours.map(|at| (world.topic("one-by-one"), sent_at(at).to_string().into_bytes())),
-    );
+    messages.extend(two_hours.map(|at| {
+        (
+            world.topic("one-by-one"),
+            sent_at(at).to_string().into_bytes(),
+        )
+    }));
     fleet.publish(messages).await;
     world.caught_up().await;
     assert_eq!(world.sql(PRESENCE).await, "08:00 flush\n08:00 one-by-one");
@@ -52,10 +55,19 @@ async fn what_waited_in_the_broker_counts_when_it_was_sent() {
     let mut fleet = Publisher::new(&world.broker_url);
     fleet
         .publish([
-            (world.topic("at-six"), sent_at(at("06:20:00")).to_string().into_bytes()),
-            (world.topic("at-seven"), sent_at(at("07:20:00")).to_string().into_bytes()),
+            (
+                world.topic("at-six"),
+                sent_at(at("06:20:00")).to_string().into_bytes(),
+            ),
+            (
+                world.topic("at-seven"),
+                sent_at(at("07:20:00")).to_string().into_bytes(),
+            ),
             // kept by the device from before we went away: nothing says when it came
-            (world.topic("old"), sent_at(at("03:00:00")).to_string().into_bytes()),
+            (
+                world.topic("old"),
+                sent_at(at("03:00:00")).to_string().into_bytes(),
+            ),
             (world.topic("silent-about-it"), Vec::new()),
         ])
         .await;
@@ -88,7 +100,11 @@ async fn within_one_hour_it_does_not_matter_when() {
     roles.end().await;
     let mut fleet = Publisher::new(&world.broker_url);
     fleet.publish([(world.topic("a"), Vec::new())]).await;
-    world.clock.set("2026-11-21T05:50:00Z".parse::<chrono::DateTime<Utc>>().unwrap());
+    world.clock.set(
+        "2026-11-21T05:50:00Z"
+            .parse::<chrono::DateTime<Utc>>()
+            .unwrap(),
+    );
     let roles = world.run_ingest().await;
     world.caught_up().await;
     assert_eq!(world.sql(PRESENCE).await, "05:00 a");

@@ -2,15 +2,16 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
     reason = "a test that cannot set itself up has failed"
 )]
 
 mod bad_payloads;
 mod broker_away;
+mod closing;
+mod commands;
 mod killed;
 mod lateness;
 mod one_heartbeat;
+mod placing;
 mod redelivery;
 mod standby;

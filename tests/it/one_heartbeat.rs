@@ -23,14 +23,24 @@ async fn reaches_the_api_the_command_line_and_datadog() {
     // 09:30–10:30 UTC is 15:00–16:00 in India.
     world.go_to("2026-11-21T09:45:00Z").await;
     let (jio, airtel) = (beat("405", "857"), beat("404", "10"));
-    let messages = [("a", &jio), ("a", &airtel), ("b", &jio), ("b", &jio), ("c", &airtel)];
-    fleet.publish(messages.map(|(device, beat)| (world.topic(device), beat.clone()))).await;
+    let messages = [
+        ("a", &jio),
+        ("a", &airtel),
+        ("b", &jio),
+        ("b", &jio),
+        ("c", &airtel),
+    ];
+    fleet
+        .publish(messages.map(|(device, beat)| (world.topic(device), beat.clone())))
+        .await;
     world.caught_up().await;
     world.go_to("2026-11-21T09:46:00Z").await;
 
     let now = eventually("the minute is counted", async || {
         let country = get(api, "/api/v1/countries/in").await;
-        (country.status == 200).then(|| country.json()).filter(|c| c["now"].is_number())
+        (country.status == 200)
+            .then(|| country.json())
+            .filter(|c| c["now"].is_number())
     })
     .await;
     assert_eq!(now["now"], 3);
@@ -51,8 +61,14 @@ async fn reaches_the_api_the_command_line_and_datadog() {
     assert_eq!(closed["end"], "2026-11-21T16:00:00+05:30");
     assert_eq!(closed["devices"], 3);
     assert_eq!(closed["carriers"], json!({ "airtel": 2, "jio": 2 }));
-    assert_eq!((&closed["complete"], &closed["open"]), (&json!(true), &json!(false)));
-    assert_eq!(hours["items"][1]["devices"], 1, "the running hour is counted live");
+    assert_eq!(
+        (&closed["complete"], &closed["open"]),
+        (&json!(true), &json!(false))
+    );
+    assert_eq!(
+        hours["items"][1]["devices"], 1,
+        "the running hour is counted live"
+    );
     assert_eq!(hours["items"][1]["open"], true);
 
     world.go_to("2026-11-21T11:32:30Z").await;
@@ -72,18 +88,44 @@ async fn reaches_the_api_the_command_line_and_datadog() {
         (second, "airtel", 0.0),
         (second, "jio", 1.0),
     ] {
-        assert!(lines.contains(&expected), "{expected:?} is missing from {lines:?}");
+        assert!(
+            lines.contains(&expected),
+            "{expected:?} is missing from {lines:?}"
+        );
     }
     let country = world.agent.named("headcount.hour.devices");
-    assert!(country.iter().all(|line| line.kind == "g" && line.tag("country") == "in"));
-    assert!(country.iter().any(|line| (line.timestamp, line.value) == (Some(first), 3.0)));
+    assert!(
+        country
+            .iter()
+            .all(|line| line.kind == "g" && line.tag("country") == "in")
+    );
+    assert!(
+        country
+            .iter()
+            .any(|line| (line.timestamp, line.value) == (Some(first), 3.0))
+    );
     let old = world.agent.named("mccs.connection.hour.count");
-    let old: Vec<_> = old.iter().map(|l| (l.kind.as_str(), l.tag("country"), l.value)).collect();
+    let old: Vec<_> = old
+        .iter()
+        .map(|l| (l.kind.as_str(), l.tag("country"), l.value))
+        .collect();
     assert_eq!(old, [("d", "india", 3.0), ("d", "india", 1.0)]);
 
     let table = binary::stdout(
         &world,
-        &["count", "--country", "in", "--from", "2026-11-21T15:00", "--to", "2026-11-21T17:00", "--by", "carrier", "--format", "csv"],
+        &[
+            "count",
+            "--country",
+            "in",
+            "--from",
+            "2026-11-21T15:00",
+            "--to",
+            "2026-11-21T17:00",
+            "--by",
+            "carrier",
+            "--format",
+            "csv",
+        ],
     )
     .await;
     assert_eq!(

@@ -12,7 +12,9 @@ async fn duplicates_change_nothing() {
     world.caught_up().await;
     let mut fleet = Publisher::new(&world.broker_url);
     let payload = br#"{"mcc":"515","mnc":"02","seq":1}"#.to_vec();
-    fleet.publish((0..1000).map(|_| (world.topic("a"), payload.clone()))).await;
+    fleet
+        .publish((0..1000).map(|_| (world.topic("a"), payload.clone())))
+        .await;
     world.caught_up().await;
     assert_eq!(world.sql("select count(*) from presence").await, "1");
     assert_eq!(world.sql("select count(*) from last_heard").await, "1");
@@ -66,7 +68,11 @@ async fn a_redelivery_adds_nothing_across_the_boundary_of_an_hour() {
 
 /// Takes `count` heartbeats of the world's session without acknowledging them, and gives the
 /// packet id and the fingerprint of each.
-async fn deaf_client(world: &World, count: usize, meanwhile: impl Future<Output = ()>) -> Vec<(u16, i64)> {
+async fn deaf_client(
+    world: &World,
+    count: usize,
+    meanwhile: impl Future<Output = ()>,
+) -> Vec<(u16, i64)> {
     use ingest::broker::{BrokerEvent, Connection, SessionOptions};
     let config = world.ingest_config();
     let session = SessionOptions {
@@ -105,7 +111,9 @@ async fn kills_between_commit_and_acknowledgement_add_nothing() {
         let mut ingest = binary::Running::start(binary::command(&world, &["ingest"]));
         eventually("ingest listens", async || {
             let owner = world.store.slots().await.unwrap();
-            let renewed = owner.iter().any(|slot| slot.slot == world.slot() && slot.owner.is_some());
+            let renewed = owner
+                .iter()
+                .any(|slot| slot.slot == world.slot() && slot.owner.is_some());
             renewed.then_some(())
         })
         .await;
@@ -114,7 +122,10 @@ async fn kills_between_commit_and_acknowledgement_add_nothing() {
         }
         let messages = (0..2000).map(|n| {
             let seq = published + n;
-            (world.topic(&format!("d{n}")), format!(r#"{{"seq":{seq}}}"#).into_bytes())
+            (
+                world.topic(&format!("d{n}")),
+                format!(r#"{{"seq":{seq}}}"#).into_bytes(),
+            )
         });
         fleet.publish(messages).await;
         published += 2000;
@@ -123,12 +134,18 @@ async fn kills_between_commit_and_acknowledgement_add_nothing() {
     }
     let mut ingest = binary::Running::start(binary::command(&world, &["ingest"]));
     eventually("all of it is there", async || {
-        let all = world.sql("select count(distinct (device_no, seq)) from heartbeats").await;
+        let all = world
+            .sql("select count(distinct (device_no, seq)) from heartbeats")
+            .await;
         (all == published.to_string()).then_some(())
     })
     .await;
     let repeated = "select count(*) from (select from heartbeats group by device_no, seq
          having count(*) > 1) again";
-    assert_eq!(world.sql(repeated).await, "0", "a redelivery was stored a second time");
+    assert_eq!(
+        world.sql(repeated).await,
+        "0",
+        "a redelivery was stored a second time"
+    );
     ingest.kill();
 }

@@ -7,7 +7,10 @@ use headcount_tests::{binary, eventually};
 
 async fn owner(world: &World) -> Option<String> {
     let slots = world.store.slots().await.unwrap();
-    slots.into_iter().find(|slot| slot.slot == world.slot())?.owner
+    slots
+        .into_iter()
+        .find(|slot| slot.slot == world.slot())?
+        .owner
 }
 
 /// A process that is paused beyond its lease wakes up to find that another has the slot. It writes
@@ -36,15 +39,23 @@ async fn a_paused_process_that_wakes_stands_by() {
 
     assert!(process::signal(Signal::Continue, &[first.pid()]));
     for n in 0..20 {
-        fleet.publish([(world.topic(&format!("b{n}")), Vec::new())]).await;
+        fleet
+            .publish([(world.topic(&format!("b{n}")), Vec::new())])
+            .await;
         eventually("each is heard at once", async || {
-            let all = world.sql("select count(distinct device_no) from presence").await;
+            let all = world
+                .sql("select count(distinct device_no) from presence")
+                .await;
             (all == (n + 2).to_string()).then_some(())
         })
         .await;
     }
     assert_eq!(owner(&world).await.as_ref(), Some(&second_owner));
-    assert_eq!(world.sql(term).await, before, "they do not fight over the slot");
+    assert_eq!(
+        world.sql(term).await,
+        before,
+        "they do not fight over the slot"
+    );
     drop((first, second));
 }
 
@@ -55,14 +66,22 @@ async fn an_orderly_end_hands_the_slot_over_at_once() {
     let mut first = binary::Running::start(binary::command(&world, &["ingest"]));
     eventually("the first start", async || world.watermark().await).await;
     let mut fleet = Publisher::new(&world.broker_url);
-    fleet.publish((0..500).map(|n| (world.topic(&format!("d{n}")), Vec::new()))).await;
+    fleet
+        .publish((0..500).map(|n| (world.topic(&format!("d{n}")), Vec::new())))
+        .await;
     assert!(process::signal(Signal::Terminate, &[first.pid()]));
-    let code = tokio::task::spawn_blocking(move || first.wait()).await.unwrap();
+    let code = tokio::task::spawn_blocking(move || first.wait())
+        .await
+        .unwrap();
     assert_eq!(code, Some(0));
     assert_eq!(owner(&world).await, None);
     let _second = binary::Running::start(binary::command(&world, &["ingest"]));
     eventually("all are heard", async || {
-        (world.sql("select count(distinct device_no) from presence").await == "500").then_some(())
+        (world
+            .sql("select count(distinct device_no) from presence")
+            .await
+            == "500")
+            .then_some(())
     })
     .await;
     assert_eq!(world.sql("select count(*) from heartbeats").await, "500");

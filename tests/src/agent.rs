@@ -20,7 +20,9 @@ impl Agent {
         let port = socket.local_addr().unwrap().port();
         let datagrams = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::downgrade(&datagrams);
-        socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        socket
+            .set_read_timeout(Some(Duration::from_millis(200)))
+            .unwrap();
         std::thread::spawn(move || {
             let mut buffer = [0; 65_536];
             while let Some(kept) = kept.upgrade() {
@@ -54,6 +56,9 @@ impl Agent {
     /// The metrics of one name.
     #[must_use]
     pub fn named(&self, name: &str) -> Vec<Metric> {
-        self.metrics().into_iter().filter(|metric| metric.name == name).collect()
+        self.metrics()
+            .into_iter()
+            .filter(|metric| metric.name == name)
+            .collect()
     }
 }

@@ -14,7 +14,11 @@ pub fn path() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let folder = test.parent().and_then(|deps| deps.parent()).unwrap();
     let path = folder.join("headcount");
-    assert!(path.exists(), "{} is missing: run `cargo build -p headcount`", path.display());
+    assert!(
+        path.exists(),
+        "{} is missing: run `cargo build -p headcount`",
+        path.display()
+    );
     path
 }
 
@@ -31,7 +35,10 @@ pub fn command(world: &World, arguments: &[&str]) -> Command {
         .env("DD_DOGSTATSD_URL", world.agent.url())
         .env("DD_ENV", "test")
         .env("HEADCOUNT_MQTT__URL", &world.broker_url)
-        .env("HEADCOUNT_MQTT__CLIENT_ID", format!("headcount-{}", world.slot()))
+        .env(
+            "HEADCOUNT_MQTT__CLIENT_ID",
+            format!("headcount-{}", world.slot()),
+        )
         .env("HEADCOUNT_MQTT__TOPIC_FILTER", world.filter())
         .env("HEADCOUNT_INGEST__SLOT", world.slot())
         .env("HEADCOUNT_INGEST__LEASE_SECS", "6")
@@ -45,7 +52,10 @@ pub fn command(world: &World, arguments: &[&str]) -> Command {
 /// When it cannot be started.
 pub async fn run(world: &World, arguments: &[&str]) -> Output {
     let mut command = command(world, arguments);
-    tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap()
+    tokio::task::spawn_blocking(move || command.output())
+        .await
+        .unwrap()
+        .unwrap()
 }
 
 /// What a command printed; it must have succeeded.
@@ -73,7 +83,14 @@ impl Running {
             Some(_) => Stdio::inherit(),
             None => Stdio::null(),
         };
-        Self(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap())
+        Self(
+            command
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(log)
+                .spawn()
+                .unwrap(),
+        )
     }
 
     /// Its process id.
@@ -87,7 +104,10 @@ impl Running {
     /// # Panics
     /// When it has ended by itself.
     pub fn kill(&mut self) {
-        assert!(self.0.try_wait().unwrap().is_none(), "it had ended by itself");
+        assert!(
+            self.0.try_wait().unwrap().is_none(),
+            "it had ended by itself"
+        );
         self.0.kill().unwrap();
         self.0.wait().unwrap();
     }

@@ -33,7 +33,9 @@ impl Metric {
             return Err(format!("a datagram of {} bytes", bytes.len()));
         }
         let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
-        text.lines().map(|line| Self::parse(line).map_err(|why| format!("{line:?}: {why}"))).collect()
+        text.lines()
+            .map(|line| Self::parse(line).map_err(|why| format!("{line:?}: {why}")))
+            .collect()
     }
 
     fn parse(line: &str) -> Result<Self, String> {
@@ -83,7 +85,9 @@ impl Metric {
 
     fn read_tags(&mut self, tags: &str) -> Result<(), String> {
         for tag in tags.split(',') {
-            let (key, value) = tag.split_once(':').ok_or(format!("the tag {tag} has no value"))?;
+            let (key, value) = tag
+                .split_once(':')
+                .ok_or(format!("the tag {tag} has no value"))?;
             if key.is_empty() || tag.to_lowercase() != tag || value.contains(':') {
                 return Err(format!("the tag {tag} would be rewritten"));
             }
@@ -108,11 +112,25 @@ mod tests {
     #[test]
     fn what_the_agent_takes_is_taken_and_nothing_else() {
         let metric = &Metric::parse_datagram(b"a.b:12|g|#env:x,host:|T1700000000").unwrap()[0];
-        assert_eq!((metric.name.as_str(), metric.value, metric.timestamp), ("a.b", 12.0, Some(1_700_000_000)));
+        assert_eq!(
+            (metric.name.as_str(), metric.value, metric.timestamp),
+            ("a.b", 12.0, Some(1_700_000_000))
+        );
         assert_eq!((metric.tag("env"), metric.tag("host")), ("x", ""));
         for bad in [
-            "a.b|g", "a.b:x|g", "a.b:1", "a.b:1|q", "a b:1|g", "a.b:1|d|T5", "a.b:1|g|T0",
-            "a.b:1|g|#x:1,x:2", "a.b:1|g|#Env:x", "a.b:1|g|#x", "a.b:NaN|g", "1a:1|g", "a.b:1|g|#x:1|#y:2",
+            "a.b|g",
+            "a.b:x|g",
+            "a.b:1",
+            "a.b:1|q",
+            "a b:1|g",
+            "a.b:1|d|T5",
+            "a.b:1|g|T0",
+            "a.b:1|g|#x:1,x:2",
+            "a.b:1|g|#Env:x",
+            "a.b:1|g|#x",
+            "a.b:NaN|g",
+            "1a:1|g",
+            "a.b:1|g|#x:1|#y:2",
             "_e{1,1}:a|b",
         ] {
             assert!(Metric::parse_datagram(bad.as_bytes()).is_err(), "{bad}");

@@ -25,8 +25,10 @@ impl Publisher {
     #[must_use]
     pub fn new(broker_url: &str) -> Self {
         let name = format!("publisher-{:016x}", fastrand::u64(..));
-        let mut options: MqttOptions =
-            BrokerUrl::parse(broker_url).unwrap().options(&name, None).unwrap();
+        let mut options: MqttOptions = BrokerUrl::parse(broker_url)
+            .unwrap()
+            .options(&name, None)
+            .unwrap();
         options.set_keep_alive(Duration::from_secs(30));
         options.set_outgoing_inflight_upper_limit(IN_FLIGHT);
         let (client, events) = AsyncClient::new(options, usize::from(IN_FLIGHT));
@@ -45,7 +47,9 @@ impl Publisher {
             while owed < usize::from(IN_FLIGHT)
                 && let Some((topic, payload)) = next.take()
             {
-                self.client.try_publish(topic, QoS::AtLeastOnce, false, payload).unwrap();
+                self.client
+                    .try_publish(topic, QoS::AtLeastOnce, false, payload)
+                    .unwrap();
                 owed += 1;
                 next = messages.next();
             }

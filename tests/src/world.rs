@@ -40,7 +40,9 @@ fn servers() -> &'static Servers {
         postgres.create_database(TEMPLATE).unwrap();
         let url = postgres.url(TEMPLATE);
         let migrated = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
             runtime.unwrap().block_on(async {
                 let store = open(&url);
                 store.migrate().await.unwrap();
@@ -48,7 +50,10 @@ fn servers() -> &'static Servers {
             });
         });
         migrated.join().unwrap();
-        Servers { postgres: Mutex::new(postgres), broker }
+        Servers {
+            postgres: Mutex::new(postgres),
+            broker,
+        }
     })
 }
 
@@ -106,7 +111,9 @@ impl Roles {
 impl World {
     /// A world with the shared broker, whose clock stands at `now`.
     pub async fn at(now: &str) -> Self {
-        let url = tokio::task::spawn_blocking(|| servers().broker.url()).await.unwrap();
+        let url = tokio::task::spawn_blocking(|| servers().broker.url())
+            .await
+            .unwrap();
         Self::with_broker(now, url).await
     }
 
@@ -116,7 +123,9 @@ impl World {
         let database_url = tokio::task::spawn_blocking(move || {
             let postgres = servers().postgres.lock().unwrap();
             let name = format!("test_{number}");
-            postgres.create_database_from_template(&name, TEMPLATE).unwrap();
+            postgres
+                .create_database_from_template(&name, TEMPLATE)
+                .unwrap();
             postgres.url(&name)
         })
         .await
@@ -167,7 +176,9 @@ impl World {
             probe_interval: Duration::from_millis(100),
             lease: Duration::from_secs(6),
             keep_alive: Duration::from_secs(5),
-            registry: ingest::Registry::Open { max_devices: 1_000_000 },
+            registry: ingest::Registry::Open {
+                max_devices: 1_000_000,
+            },
             countries: HashMap::new(),
             reach_window: Duration::from_secs(900),
             retention: Retention {
@@ -202,7 +213,8 @@ impl World {
 
     /// Starts all roles.
     pub async fn run(&self) -> Roles {
-        self.run_with(Some(self.ingest_config()), Some(self.exporter_config())).await
+        self.run_with(Some(self.ingest_config()), Some(self.exporter_config()))
+            .await
     }
 
     /// Starts ingest alone.
@@ -256,13 +268,20 @@ impl World {
             tokio::net::TcpStream::connect(listen).await.ok()
         })
         .await;
-        Roles { tasks, shutdown, api: Some(listen) }
+        Roles {
+            tasks,
+            shutdown,
+            api: Some(listen),
+        }
     }
 
     /// The slot's watermark.
     pub async fn watermark(&self) -> Option<Instant> {
         let slots = self.store.slots().await.unwrap();
-        slots.into_iter().find(|slot| slot.slot == self.slot())?.watermark
+        slots
+            .into_iter()
+            .find(|slot| slot.slot == self.slot())?
+            .watermark
     }
 
     /// Waits until everything that reached the broker before now is committed: the clock moves a
@@ -287,16 +306,32 @@ impl World {
     pub async fn sql(&self, statement: &str) -> String {
         let psql = devstack::find_program("psql").unwrap();
         let mut command = std::process::Command::new(psql);
-        command.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-c", statement, &self.database_url]);
-        let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+        command.args([
+            "-XAtq",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-c",
+            statement,
+            &self.database_url,
+        ]);
+        let output = tokio::task::spawn_blocking(move || command.output())
+            .await
+            .unwrap()
+            .unwrap();
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{statement}: {error}");
-        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .trim_end()
+            .to_owned()
     }
 }
 
 /// An address on which nobody listens.
 #[must_use]
 pub fn free_address() -> std::net::SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
 }

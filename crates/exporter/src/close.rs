@@ -1,5 +1,6 @@
 //! Closing: counting hours in one snapshot and writing them down.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -10,7 +11,7 @@ use store::leases::Lease;
 use telemetry::Counter;
 
 use crate::Context;
-use crate::schedule::{Horizon, closable};
+use crate::schedule::{Horizon, closable, closing_start};
 
 /// An hour that keeps receiving presence is counted again at most this often.
 const RECOUNT_INTERVAL: TimeDelta = TimeDelta::minutes(1);
@@ -29,22 +30,34 @@ pub(crate) async fn close_due(
     let slots = closing.slots().await?;
     let horizon = Horizon::of(slots.iter().map(|slot| (slot.started_at, slot.watermark)));
     let countries = closing.countries().await?;
-    let mut due: Vec<(&CountryRow, Hour)> = Vec::new();
-    if let Some(horizon) = horizon {
-        let closed_until = closing.closed_until().await?;
-        for row in &countries {
+    let closed_until = closing.closed_until().await?;
+    let starts: BTreeMap<Country, Instant> = countries
+        .iter()
+        .filter_map(|row| {
             let until = closed_until.get(&row.country).copied();
-            let hours = closable(&row.zones, until, row.first_seen_at, horizon);
-            due.extend(hours.into_iter().map(|hour| (row, hour)));
+            Some((
+                row.country,
+                closing_start(&row.zones, until, row.first_seen_at, horizon?),
+            ))
+        })
+        .collect();
+    let mut due: Vec<(&CountryRow, Hour)> = Vec::new();
+    for row in &countries {
+        if let (Some(start), Some(horizon)) = (starts.get(&row.country), horizon) {
+            due.extend(
+                closable(&row.zones, *start, horizon)
+                    .into_iter()
+                    .map(|hour| (row, hour)),
+            );
         }
     }
     for late in closing.late_hours(MAX_LATE_HOURS).await? {
-        let heard_whole = horizon.is_none_or(|horizon| horizon.covers(late.hour));
+        // An hour that closing has not reached yet will be closed in its turn.
+        let passed = starts
+            .get(&late.country)
+            .is_none_or(|start| late.hour.end <= *start);
         let row = countries.iter().find(|row| row.country == late.country);
-        let known = due
-            .iter()
-            .any(|(row, hour)| row.country == late.country && *hour == late.hour);
-        if let (Some(row), true, false) = (row, heard_whole && may_recount(&late, now), known) {
+        if let (Some(row), true) = (row, passed && may_recount(&late, now)) {
             due.push((row, late.hour));
         }
     }

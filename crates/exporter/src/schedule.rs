@@ -58,19 +58,25 @@ impl Horizon {
     }
 }
 
-/// The hours of a country that can be closed: from where closing stopped, or from the hour in
-/// which the country was first heard.
+/// Where closing goes on in a country: after the last hour closed, but not before the hour in which
+/// the country was first heard. What lies before that was imported, if it is there at all; hours
+/// in between were not heard, and must not be closed as if they had been.
 #[must_use]
-pub fn closable(
+pub fn closing_start(
     zones: &ZoneHistory,
     closed_until: Option<Instant>,
     first_seen_at: Instant,
     horizon: Horizon,
-) -> Vec<Hour> {
-    let from =
-        closed_until.unwrap_or_else(|| zones.hour_at(first_seen_at.max(horizon.started_at)).start);
+) -> Instant {
+    let first = zones.hour_at(first_seen_at.max(horizon.started_at)).start;
+    closed_until.map_or(first, |until| until.max(first))
+}
+
+/// The hours from `start` that can be closed, in order and without a hole.
+#[must_use]
+pub fn closable(zones: &ZoneHistory, start: Instant, horizon: Horizon) -> Vec<Hour> {
     zones
-        .hours(from, horizon.watermark)
+        .hours(start, horizon.watermark)
         .take_while(|hour| horizon.covers(*hour))
         .take(MAX_HOURS)
         .collect()
@@ -140,7 +146,8 @@ mod tests {
         let manila = ZoneHistory::always(Tz::Asia__Manila);
         let hours = |closed_until: Option<&str>, watermark| {
             let horizon = horizon("09:40:00", watermark);
-            closable(&manila, closed_until.map(at), at("09:45:00"), horizon)
+            let start = closing_start(&manila, closed_until.map(at), at("09:45:00"), horizon);
+            closable(&manila, start, horizon)
                 .iter()
                 .map(|hour| hour.start.format("%H:%M").to_string())
                 .collect::<Vec<_>>()
@@ -150,6 +157,8 @@ mod tests {
         assert_eq!(hours(None, "12:02:00"), ["09:00", "10:00", "11:00"]);
         assert_eq!(hours(Some("11:00:00"), "12:02:00"), ["11:00"]);
         assert_eq!(hours(Some("12:00:00"), "12:02:00"), Vec::<String>::new());
+        // what was imported for the morning says nothing about the hours since
+        assert_eq!(hours(Some("06:00:00"), "10:02:00"), ["09:00"]);
     }
 
     #[test]
@@ -227,7 +236,8 @@ mod tests {
             let mut expected = zones.hour_at(started_at).start;
             for step in steps {
                 horizon.watermark += TimeDelta::seconds(step);
-                for hour in closable(&zones, closed_until, started_at, horizon) {
+                let start = closing_start(&zones, closed_until, started_at, horizon);
+                for hour in closable(&zones, start, horizon) {
                     prop_assert_eq!(hour.start, expected);
                     prop_assert!(hour.end + SETTLE <= horizon.watermark);
                     expected = hour.end;

@@ -113,7 +113,9 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         problem: error.to_string(),
     })?;
     let config = Config::check(file)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     let code = runtime.block_on(dispatch(cli.command, config));
     // A role that hangs must not keep the process from ending.
     runtime.shutdown_background();
@@ -143,17 +145,34 @@ async fn dispatch(command: Command, config: Config) -> anyhow::Result<ExitCode> 
         Command::Simulate(args) => {
             let app = App::new(config, "simulate")?;
             roles::end_on_signal(&app.shutdown);
-            let Config { broker, topic_filter, file, .. } = &app.config;
+            let Config {
+                broker,
+                topic_filter,
+                file,
+                ..
+            } = &app.config;
             let ca_file = file.mqtt.ca_file.as_deref();
             let clock = Arc::clone(&app.clock);
-            commands::simulate::simulate(args, broker, ca_file, topic_filter, clock, app.shutdown.clone())
-                .await?;
+            commands::simulate::simulate(
+                args,
+                broker,
+                ca_file,
+                topic_filter,
+                clock,
+                app.shutdown.clone(),
+            )
+            .await?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Publish(args) => {
             let app = App::new(config, "publish")?;
             roles::end_on_signal(&app.shutdown);
-            let Config { broker, topic_filter, file, .. } = &app.config;
+            let Config {
+                broker,
+                topic_filter,
+                file,
+                ..
+            } = &app.config;
             let ca_file = file.mqtt.ca_file.as_deref();
             let shutdown = app.shutdown.clone();
             let summary =

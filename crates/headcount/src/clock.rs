@@ -37,7 +37,10 @@ impl Clock for AnchoredClock {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is where the time of day comes in")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is where the time of day comes in"
+)]
 fn local_now() -> Instant {
     Instant::from(std::time::SystemTime::now())
 }

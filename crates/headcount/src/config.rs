@@ -41,8 +41,11 @@ pub(crate) struct ConfigError {
     pub(crate) problem: String,
 }
 
-fn wrong(key: &str, problem: impl ToString) -> ConfigError {
-    ConfigError { key: key.to_owned(), problem: problem.to_string() }
+fn wrong(key: &str, problem: impl std::fmt::Display) -> ConfigError {
+    ConfigError {
+        key: key.to_owned(),
+        problem: problem.to_string(),
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -91,7 +94,9 @@ pub(crate) struct Database {
 
 impl std::fmt::Debug for Database {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Database").field("max_connections", &self.max_connections).finish_non_exhaustive()
+        f.debug_struct("Database")
+            .field("max_connections", &self.max_connections)
+            .finish_non_exhaustive()
     }
 }
 
@@ -178,7 +183,10 @@ pub(crate) enum RegistryMode {
 
 impl Default for Registry {
     fn default() -> Self {
-        Self { mode: RegistryMode::Open, max_devices: 5_000_000 }
+        Self {
+            mode: RegistryMode::Open,
+            max_devices: 5_000_000,
+        }
     }
 }
 
@@ -199,7 +207,12 @@ pub(crate) struct RetentionDays {
 
 impl Default for RetentionDays {
     fn default() -> Self {
-        Self { heartbeats_days: 2, heartbeats_max_gb: 20, presence_days: 35, quarantine_days: 7 }
+        Self {
+            heartbeats_days: 2,
+            heartbeats_max_gb: 20,
+            presence_days: 35,
+            quarantine_days: 7,
+        }
     }
 }
 
@@ -269,7 +282,9 @@ pub(crate) struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { filter: "info".to_owned() }
+        Self {
+            filter: "info".to_owned(),
+        }
     }
 }
 
@@ -323,11 +338,14 @@ impl File {
         overrides: &[(&str, Value)],
     ) -> Result<Self, ConfigError> {
         let mut figment = Figment::from(Serialized::defaults(Self::default()));
-        let path = path.map_or_else(|| Path::new(DEFAULT_FILE), |path| path);
+        let path = path.unwrap_or_else(|| Path::new(DEFAULT_FILE));
         if path.exists() {
             figment = figment.merge(Toml::file_exact(path));
         } else if path != Path::new(DEFAULT_FILE) {
-            return Err(wrong("--config", format!("there is no file {}", path.display())));
+            return Err(wrong(
+                "--config",
+                format!("there is no file {}", path.display()),
+            ));
         }
         figment = figment.merge(Serialized::globals(environment(variables)?));
         for (key, value) in overrides {
@@ -335,7 +353,11 @@ impl File {
         }
         figment.extract().map_err(|error| {
             let key = error.path.join(".");
-            let key = if key.is_empty() { path.display().to_string() } else { key };
+            let key = if key.is_empty() {
+                path.display().to_string()
+            } else {
+                key
+            };
             wrong(&key, error.kind)
         })
     }
@@ -345,8 +367,13 @@ impl File {
 fn environment(variables: &HashMap<String, String>) -> Result<Dict, ConfigError> {
     let mut tree = Dict::new();
     // The Agent's host and port are two variables for one setting.
-    if let Some(host) = variables.get("DD_AGENT_HOST").filter(|host| !host.is_empty()) {
-        let port = variables.get("DD_DOGSTATSD_PORT").map_or("8125", String::as_str);
+    if let Some(host) = variables
+        .get("DD_AGENT_HOST")
+        .filter(|host| !host.is_empty())
+    {
+        let port = variables
+            .get("DD_DOGSTATSD_PORT")
+            .map_or("8125", String::as_str);
         set(&mut tree, "datadog.url", &format!("udp://{host}:{port}"));
     } else if let Some(port) = variables.get("DD_DOGSTATSD_PORT") {
         set(&mut tree, "datadog.url", &format!("udp://127.0.0.1:{port}"));
@@ -354,15 +381,23 @@ fn environment(variables: &HashMap<String, String>) -> Result<Dict, ConfigError>
     let mut settings: BTreeMap<String, (&str, &str)> = BTreeMap::new();
     for (variable, key) in WELL_KNOWN_VARIABLES {
         let file = format!("{variable}_FILE");
-        for (name, value) in variables.iter().filter(|(name, _)| **name == variable || **name == file) {
+        for (name, value) in variables
+            .iter()
+            .filter(|(name, _)| **name == variable || **name == file)
+        {
             settings.insert(key.to_owned(), (name, value));
         }
     }
     // Our own names come after those, and so win.
     let ours: BTreeMap<_, _> = variables.iter().collect();
     for (name, value) in ours {
-        let Some(key) = name.strip_prefix("HEADCOUNT_") else { continue };
-        let key = key.strip_suffix("_FILE").filter(|_| names_a_secret(key)).unwrap_or(key);
+        let Some(key) = name.strip_prefix("HEADCOUNT_") else {
+            continue;
+        };
+        let key = key
+            .strip_suffix("_FILE")
+            .filter(|_| names_a_secret(key))
+            .unwrap_or(key);
         settings.insert(key.to_ascii_lowercase().replace("__", "."), (name, value));
     }
     for (key, (name, value)) in settings {
@@ -389,7 +424,9 @@ fn set(tree: &mut Dict, key: &str, text: &str) {
     let mut sections = key.split('.').collect::<Vec<_>>();
     let Some(last) = sections.pop() else { return };
     for section in sections {
-        let entry = tree.entry(section.to_owned()).or_insert_with(|| Value::from(Dict::new()));
+        let entry = tree
+            .entry(section.to_owned())
+            .or_insert_with(|| Value::from(Dict::new()));
         if !matches!(entry, Value::Dict(..)) {
             *entry = Value::from(Dict::new());
         }
@@ -427,16 +464,34 @@ impl Config {
         let legacy = legacy(&file)?;
         let api = api(&file)?;
         ranges(&file)?;
-        Ok(Self { broker, topic_filter, agent, legacy, countries, api, file })
+        Ok(Self {
+            broker,
+            topic_filter,
+            agent,
+            legacy,
+            countries,
+            api,
+            file,
+        })
     }
 
     /// What holds for a country.
-    pub(crate) fn country_settings(&self, country: Country, catalogue: &Catalogue) -> CountrySettings {
+    pub(crate) fn country_settings(
+        &self,
+        country: Country,
+        catalogue: &Catalogue,
+    ) -> CountrySettings {
         self.ingest().country_settings(country, catalogue)
     }
 
     pub(crate) fn ingest(&self) -> ingest::Config {
-        let File { mqtt, ingest, registry, retention, .. } = &self.file;
+        let File {
+            mqtt,
+            ingest,
+            registry,
+            retention,
+            ..
+        } = &self.file;
         ingest::Config {
             slot: ingest.slot.clone(),
             broker: self.broker.clone(),
@@ -451,9 +506,9 @@ impl Config {
             lease: Duration::from_secs(ingest.lease_secs),
             keep_alive: Duration::from_secs(mqtt.keep_alive_secs),
             registry: match registry.mode {
-                RegistryMode::Open => {
-                    ingest::Registry::Open { max_devices: registry.max_devices }
-                }
+                RegistryMode::Open => ingest::Registry::Open {
+                    max_devices: registry.max_devices,
+                },
                 RegistryMode::Closed => ingest::Registry::Closed,
             },
             countries: self.countries.clone(),
@@ -468,8 +523,16 @@ impl Config {
     }
 
     pub(crate) fn exporter(&self) -> exporter::Config {
-        let Datadog { prefix, env, host, service, version, carrier_now, max_series, .. } =
-            &self.file.datadog;
+        let Datadog {
+            prefix,
+            env,
+            host,
+            service,
+            version,
+            carrier_now,
+            max_series,
+            ..
+        } = &self.file.datadog;
         exporter::Config {
             agent: self.agent.clone(),
             prefix: prefix.clone(),
@@ -500,7 +563,9 @@ impl Config {
     /// When the file of networks cannot be read.
     pub(crate) fn catalogue(&self) -> Result<Catalogue, ConfigError> {
         let catalogue = Catalogue::builtin();
-        let Some(path) = &self.file.placing.networks_file else { return Ok(catalogue) };
+        let Some(path) = &self.file.placing.networks_file else {
+            return Ok(catalogue);
+        };
         let key = "placing.networks_file";
         let text = std::fs::read_to_string(path)
             .map_err(|error| wrong(key, format!("{}: {error}", path.display())))?;
@@ -526,13 +591,21 @@ fn countries(file: &File) -> Result<HashMap<Country, ingest::CountryOverride>, C
             reach_window(&format!("{key}.reach_window_secs"), secs)?;
         }
         let reach_window = settings.reach_window_secs.map(Duration::from_secs);
-        countries.insert(country, ingest::CountryOverride { time_zone, reach_window });
+        countries.insert(
+            country,
+            ingest::CountryOverride {
+                time_zone,
+                reach_window,
+            },
+        );
     }
     Ok(countries)
 }
 
 fn legacy(file: &File) -> Result<Option<exporter::Legacy>, ConfigError> {
-    let Some(legacy) = &file.datadog.legacy else { return Ok(None) };
+    let Some(legacy) = &file.datadog.legacy else {
+        return Ok(None);
+    };
     let countries = legacy
         .countries
         .iter()
@@ -542,12 +615,18 @@ fn legacy(file: &File) -> Result<Option<exporter::Legacy>, ConfigError> {
             Ok((country, name.clone()))
         })
         .collect::<Result<_, _>>()?;
-    Ok(Some(exporter::Legacy { metric: legacy.metric.clone(), countries }))
+    Ok(Some(exporter::Legacy {
+        metric: legacy.metric.clone(),
+        countries,
+    }))
 }
 
 fn api(file: &File) -> Result<headcount_api::Config, ConfigError> {
     let listen = file.api.listen.parse().map_err(|_| {
-        wrong("api.listen", "it is an address and a port, such as 127.0.0.1:8080")
+        wrong(
+            "api.listen",
+            "it is an address and a port, such as 127.0.0.1:8080",
+        )
     })?;
     let api = headcount_api::Config {
         listen,
@@ -559,42 +638,95 @@ fn api(file: &File) -> Result<headcount_api::Config, ConfigError> {
 }
 
 fn reach_window(key: &str, secs: u64) -> Result<(), ConfigError> {
-    if (60..=604_800).contains(&secs) && secs % 60 == 0 {
+    if (60..=604_800).contains(&secs) && secs.is_multiple_of(60) {
         return Ok(());
     }
-    Err(wrong(key, format!("{secs} is not a whole number of minutes from 60 to 604800 seconds")))
+    Err(wrong(
+        key,
+        format!("{secs} is not a whole number of minutes from 60 to 604800 seconds"),
+    ))
 }
 
 fn ranges(file: &File) -> Result<(), ConfigError> {
-    let File { database, mqtt, ingest, registry, retention, datadog, api, .. } = file;
+    let File {
+        database,
+        mqtt,
+        ingest,
+        registry,
+        retention,
+        datadog,
+        api,
+        ..
+    } = file;
     reach_window("reach_window_secs", file.reach_window_secs)?;
     let at_least = |key: &str, value: u64, least: u64| {
         if value >= least {
             return Ok(());
         }
-        Err(wrong(key, format!("{value} is too little; at least {least}")))
+        Err(wrong(
+            key,
+            format!("{value} is too little; at least {least}"),
+        ))
     };
-    at_least("database.max_connections", database.max_connections.into(), 4)?;
-    at_least("database.statement_timeout_secs", database.statement_timeout_secs, 1)?;
+    at_least(
+        "database.max_connections",
+        database.max_connections.into(),
+        4,
+    )?;
+    at_least(
+        "database.statement_timeout_secs",
+        database.statement_timeout_secs,
+        1,
+    )?;
     at_least("mqtt.receive_maximum", mqtt.receive_maximum.into(), 1)?;
     at_least("mqtt.keep_alive_secs", mqtt.keep_alive_secs, 5)?;
     at_least("mqtt.session_expiry_secs", mqtt.session_expiry_secs, 3600)?;
-    at_least("ingest.batch_max_age_millis", ingest.batch_max_age_millis, 1)?;
-    at_least("ingest.batch_max_messages", ingest.batch_max_messages as u64, 1)?;
+    at_least(
+        "ingest.batch_max_age_millis",
+        ingest.batch_max_age_millis,
+        1,
+    )?;
+    at_least(
+        "ingest.batch_max_messages",
+        ingest.batch_max_messages as u64,
+        1,
+    )?;
     at_least("ingest.probe_interval_secs", ingest.probe_interval_secs, 1)?;
     at_least("ingest.lease_secs", ingest.lease_secs, 6)?;
-    at_least("registry.max_devices", u64::try_from(registry.max_devices).unwrap_or(0), 1)?;
-    at_least("retention.heartbeats_days", retention.heartbeats_days.into(), 1)?;
-    at_least("retention.heartbeats_max_gb", retention.heartbeats_max_gb.into(), 1)?;
+    at_least(
+        "registry.max_devices",
+        u64::try_from(registry.max_devices).unwrap_or(0),
+        1,
+    )?;
+    at_least(
+        "retention.heartbeats_days",
+        retention.heartbeats_days.into(),
+        1,
+    )?;
+    at_least(
+        "retention.heartbeats_max_gb",
+        retention.heartbeats_max_gb.into(),
+        1,
+    )?;
     at_least("retention.presence_days", retention.presence_days.into(), 4)?;
-    at_least("retention.quarantine_days", retention.quarantine_days.into(), 1)?;
+    at_least(
+        "retention.quarantine_days",
+        retention.quarantine_days.into(),
+        1,
+    )?;
     at_least("datadog.max_series", datadog.max_series as u64, 1)?;
     at_least("api.request_timeout_secs", api.request_timeout_secs, 1)?;
     if ingest.slot.is_empty() || ingest.slot.contains(['/', '+', '#']) {
-        return Err(wrong("ingest.slot", "a slot's name is part of a topic: no /, + or #"));
+        return Err(wrong(
+            "ingest.slot",
+            "a slot's name is part of a topic: no /, + or #",
+        ));
     }
     if mqtt.client_id.is_empty() {
-        return Err(wrong("mqtt.client_id", "the broker keeps our messages under it; name one"));
+        return Err(wrong(
+            "mqtt.client_id",
+            "the broker keeps our messages under it; name one",
+        ));
     }
     Ok(())
 }
@@ -607,8 +739,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("test.toml");
         std::fs::write(&path, toml).unwrap();
-        let variables =
-            variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let variables = variables
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect();
         File::read(Some(&path), &variables, &[]).and_then(Config::check)
     }
 
@@ -620,7 +754,10 @@ mod tests {
         let config = read(toml, &[]).unwrap();
         assert_eq!(config.broker.address(), "a:1");
         let ph = Country::parse("ph").unwrap();
-        assert_eq!(config.countries[&ph].reach_window, Some(Duration::from_secs(600)));
+        assert_eq!(
+            config.countries[&ph].reach_window,
+            Some(Duration::from_secs(600))
+        );
         let environment = [
             ("HEADCOUNT_MQTT__URL", "mqtt://u:12345@b:2"),
             ("HEADCOUNT_MQTT__RECEIVE_MAXIMUM", "100"),
@@ -676,10 +813,19 @@ mod tests {
             ("[database]\nurl = 'mysql://u:hunter2@b'", "database.url"),
             ("[mqtt]\ntopic_filter = 'devices/#'", "mqtt.topic_filter"),
             ("[mqtt]\nreceive_maximum = 70000", "mqtt.receive_maximum"),
-            ("[retention]\nheartbeats_days = 0", "retention.heartbeats_days"),
+            (
+                "[retention]\nheartbeats_days = 0",
+                "retention.heartbeats_days",
+            ),
             ("[ingest]\nlease_secs = 1", "ingest.lease_secs"),
-            ("[countries.phl]\ntime_zone = 'Asia/Manila'", "countries.phl"),
-            ("[countries.ph]\ntime_zone = 'Manila'", "countries.ph.time_zone"),
+            (
+                "[countries.phl]\ntime_zone = 'Asia/Manila'",
+                "countries.phl",
+            ),
+            (
+                "[countries.ph]\ntime_zone = 'Manila'",
+                "countries.ph.time_zone",
+            ),
             ("reach_window_secs = 61", "reach_window_secs"),
             ("[api]\nlisten = '0.0.0.0:8080'", "api.listen"),
             ("[datadog]\nurl = 'agent'", "datadog.url"),
@@ -692,7 +838,9 @@ mod tests {
             assert!(message.contains(key), "{toml:?}: {message}");
             assert!(!message.contains("hunter2"), "{message}");
         }
-        let error = read("", &[("HEADCOUNT_API__LISTN", "x")]).unwrap_err().to_string();
+        let error = read("", &[("HEADCOUNT_API__LISTN", "x")])
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("api.listn"), "{error}");
     }
 }

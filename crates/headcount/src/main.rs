@@ -29,7 +29,10 @@ fn main() -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the last word of a command that failed")]
+#[expect(
+    clippy::print_stderr,
+    reason = "the last word of a command that failed"
+)]
 fn complain(error: &anyhow::Error) {
     eprintln!("headcount: {error:#}");
 }

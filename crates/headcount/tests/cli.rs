@@ -42,7 +42,12 @@ fn every_command_explains_itself() {
 
 #[test]
 fn wrong_usage_and_wrong_configuration_exit_with_2_and_name_the_key() {
-    let cases: [(&[&str], &[(&str, &str)], &str); 6] = [
+    type Case = (
+        &'static [&'static str],
+        &'static [(&'static str, &'static str)],
+        &'static str,
+    );
+    let cases: [Case; 6] = [
         (&["bogus"], &[], "bogus"),
         (&["count"], &[], "--country"),
         (&["run", "--config", "missing.toml"], &[], "missing.toml"),

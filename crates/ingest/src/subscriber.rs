@@ -164,7 +164,7 @@ pub async fn listen(
                 // A message that comes after the drain began is left unacknowledged; the next
                 // owner of the session gets it again.
                 BrokerEvent::Message(_) if draining.load(Ordering::Relaxed) => {}
-                BrokerEvent::Message(message) => listener.take(message)?,
+                BrokerEvent::Message(message) => listener.take(&message)?,
                 BrokerEvent::Published => prober.taken(),
                 BrokerEvent::Nothing => {}
             }
@@ -215,10 +215,10 @@ struct Listener<'a> {
 }
 
 impl Listener<'_> {
-    fn take(&mut self, message: Message) -> Result<(), BrokerError> {
+    fn take(&mut self, message: &Message) -> Result<(), BrokerError> {
         let received_at = self.clock.now();
         let packet_id = message.packet_id;
-        let content = self.read(&message, received_at);
+        let content = self.read(message, received_at);
         self.hand_over(Item::Delivered(Delivered {
             received_at,
             packet_id,

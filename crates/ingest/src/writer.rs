@@ -392,7 +392,7 @@ impl<'a> Writer<'a> {
             .database
             .find_devices(strangers, &self.atlas.bits)
             .await?;
-        strangers.retain(|id| !found.keys().any(|known| known.as_str() == *id) || found.is_empty());
+        strangers.retain(|id| !found.contains_key(*id));
         self.devices.extend(found);
         let Registry::Open { max_devices } = self.config.registry else {
             return Ok(());
@@ -494,7 +494,8 @@ impl<'a> Writer<'a> {
     ) -> Result<(), LeaseLost> {
         let mut messages = messages;
         let mut refused = 0;
-        let mut parts: Vec<Range<usize>> = vec![0..messages.len()];
+        let whole: Range<usize> = 0..messages.len();
+        let mut parts = vec![whole];
         let mut retry = Retry::new("the batch cannot be committed; holding it");
         while let Some(part) = parts.pop() {
             let mut batch = assemble(

@@ -55,6 +55,13 @@ impl DeviceId {
     }
 }
 
+/// A map by device can be asked with the id's text: it hashes and compares like it.
+impl std::borrow::Borrow<str> for DeviceId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl TryFrom<String> for DeviceId {
     type Error = DeviceIdError;
     fn try_from(text: String) -> Result<Self, Self::Error> {

@@ -62,9 +62,9 @@ fn boundary_at_or_before(zone: Tz, secs: i64) -> i64 {
     while after - before > 1 {
         let middle = i64::midpoint(before, after);
         if offset(zone, middle) == here {
-            after = middle
+            after = middle;
         } else {
-            before = middle
+            before = middle;
         }
     }
     boundary_at_or_before(zone, before)

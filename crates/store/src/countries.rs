@@ -50,7 +50,7 @@ impl Store {
             "countries",
             sqlx::query_as(COUNTRIES).fetch_all(&self.pool).await,
         )?;
-        rows.into_iter()
+        rows.iter()
             .map(|row| read(row).map(|row| (row.country, row)))
             .collect()
     }
@@ -132,10 +132,10 @@ pub(crate) async fn all(connection: &mut sqlx::PgConnection) -> Result<Vec<Count
         "countries",
         sqlx::query_as(COUNTRIES).fetch_all(connection).await,
     )?;
-    rows.into_iter().map(read).collect()
+    rows.iter().map(read).collect()
 }
 
-fn read(row: Row) -> Result<CountryRow> {
+fn read(row: &Row) -> Result<CountryRow> {
     let zone = |name: &str| {
         name.parse::<Tz>().map_err(|_| Error::Corrupt {
             what: "time zone",

@@ -19,6 +19,14 @@ struct Row {
     latest_devices: i64,
 }
 
+#[derive(sqlx::FromRow)]
+struct NowRow {
+    country: String,
+    minute: Instant,
+    devices: i32,
+    carriers: sqlx::types::Json<BTreeMap<Carrier, i64>>,
+}
+
 impl Store {
     /// Counts the devices heard since `as_of` minus their country's reach window, in one scan.
     /// Segments alive in the last seven days that have none are there with 0.
@@ -96,12 +104,7 @@ impl Store {
     /// # Errors
     /// When the database is away.
     pub async fn latest_now(&self, since: Instant) -> Result<BTreeMap<Country, (Instant, Counts)>> {
-        let rows: Vec<(
-            String,
-            Instant,
-            i32,
-            sqlx::types::Json<BTreeMap<Carrier, i64>>,
-        )> = Error::at(
+        let rows: Vec<NowRow> = Error::at(
             "latest_now",
             sqlx::query_as(
                 "select distinct on (country) country, minute, devices, carriers
@@ -112,12 +115,12 @@ impl Store {
             .await,
         )?;
         rows.into_iter()
-            .map(|(country, minute, devices, carriers)| {
+            .map(|row| {
                 let counts = Counts {
-                    devices: devices.into(),
-                    carriers: carriers.0,
+                    devices: row.devices.into(),
+                    carriers: row.carriers.0,
                 };
-                Ok((read_country(&country)?, (minute, counts)))
+                Ok((read_country(&row.country)?, (row.minute, counts)))
             })
             .collect()
     }

@@ -24,9 +24,10 @@ pub(crate) struct CloseArgs {
 pub(crate) async fn close(args: &CloseArgs, app: &App) -> anyhow::Result<()> {
     let country = Country::parse(&args.country)?;
     let countries = app.store.countries().await?;
-    let zones = countries.get(&country).map(|row| row.zones.clone()).ok_or(
-        exporter::close::CloseError::UnknownCountry(country),
-    )?;
+    let zones = countries
+        .get(&country)
+        .map(|row| row.zones.clone())
+        .ok_or(exporter::close::CloseError::UnknownCountry(country))?;
     let instant = instant("--hour", &args.hour, &zones)?;
     let context = exporter::Context {
         store: app.store.clone(),

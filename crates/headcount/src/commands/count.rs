@@ -60,7 +60,10 @@ pub(crate) async fn count(args: &CountArgs, app: &App) -> anyhow::Result<()> {
     let Some(row) = countries.get(&country) else {
         let mut known: Vec<_> = countries.keys().map(ToString::to_string).collect();
         known.sort_unstable();
-        bail!("--country {country}: nothing was ever heard there; in use are: {}", known.join(", "));
+        bail!(
+            "--country {country}: nothing was ever heard there; in use are: {}",
+            known.join(", ")
+        );
     };
     let zones = &row.zones;
     let from = zones.hour_at(instant("--from", &args.from, zones)?).start;
@@ -116,9 +119,14 @@ pub(crate) fn instant(flag: &str, text: &str, zones: &ZoneHistory) -> anyhow::Re
     }
     let local = NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M")
         .or_else(|_| text.parse::<NaiveDateTime>())
-        .or_else(|_| text.parse::<NaiveDate>().map(|day| day.and_time(NaiveTime::MIN)));
+        .or_else(|_| {
+            text.parse::<NaiveDate>()
+                .map(|day| day.and_time(NaiveTime::MIN))
+        });
     let Ok(local) = local else {
-        bail!("{flag} {text}: a time looks like 2026-11-21T10:00 (local) or 2026-11-21T10:00:00+08:00");
+        bail!(
+            "{flag} {text}: a time looks like 2026-11-21T10:00 (local) or 2026-11-21T10:00:00+08:00"
+        );
     };
     zones
         .instant_of(local)
@@ -146,22 +154,36 @@ impl Table {
         let rows = rows
             .into_iter()
             .map(|(start, counts)| {
-                (start.with_timezone(&zones.zone_at(start)).to_rfc3339(), counts)
+                (
+                    start.with_timezone(&zones.zone_at(start)).to_rfc3339(),
+                    counts,
+                )
             })
             .collect();
-        Self { carriers: carriers.into_iter().collect(), rows, country }
+        Self {
+            carriers: carriers.into_iter().collect(),
+            rows,
+            country,
+        }
     }
 
     fn cells<'a>(&'a self, counts: &'a Counts) -> impl Iterator<Item = i64> + 'a {
-        let by_carrier =
-            self.carriers.iter().map(|carrier| counts.carriers.get(carrier).copied().unwrap_or(0));
+        let by_carrier = self
+            .carriers
+            .iter()
+            .map(|carrier| counts.carriers.get(carrier).copied().unwrap_or(0));
         std::iter::once(counts.devices).chain(by_carrier)
     }
 
     fn write_text(&self, out: &mut impl Write) -> anyhow::Result<()> {
         write!(out, "{:<27}{:>10}", "start", "devices")?;
         for carrier in &self.carriers {
-            write!(out, "{:>width$}", carrier.as_str(), width = column_width(carrier))?;
+            write!(
+                out,
+                "{:>width$}",
+                carrier.as_str(),
+                width = column_width(carrier)
+            )?;
         }
         writeln!(out)?;
         for (start, counts) in &self.rows {
@@ -218,12 +240,19 @@ mod tests {
     fn times_are_local_to_the_country_or_carry_their_offset() {
         let manila = ZoneHistory::always(Tz::Asia__Manila);
         let ten: Instant = "2026-11-21T02:00:00Z".parse().unwrap();
-        for text in ["2026-11-21T10:00", "2026-11-21T10:00:00", "2026-11-21T02:00:00Z", "2026-11-21T10:00:00+08:00"] {
+        for text in [
+            "2026-11-21T10:00",
+            "2026-11-21T10:00:00",
+            "2026-11-21T02:00:00Z",
+            "2026-11-21T10:00:00+08:00",
+        ] {
             assert_eq!(instant("--from", text, &manila).unwrap(), ten, "{text}");
         }
         let midnight = instant("--from", "2026-11-21", &manila).unwrap();
         assert_eq!(midnight, "2026-11-20T16:00:00Z".parse::<Instant>().unwrap());
-        let error = instant("--from", "yesterday", &manila).unwrap_err().to_string();
+        let error = instant("--from", "yesterday", &manila)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("--from yesterday"), "{error}");
     }
 }

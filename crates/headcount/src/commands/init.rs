@@ -30,8 +30,13 @@ pub(crate) fn init(args: &InitArgs) -> anyhow::Result<()> {
         .create_new(true)
         .open(&args.file)
         .and_then(|mut file| file.write_all(TEMPLATE.as_bytes()))
-        .with_context(|| format!("{name} cannot be written (an existing file is never replaced)"))?;
-    writeln!(std::io::stdout(), "wrote {name}; `headcount validate` checks it")?;
+        .with_context(|| {
+            format!("{name} cannot be written (an existing file is never replaced)")
+        })?;
+    writeln!(
+        std::io::stdout(),
+        "wrote {name}; `headcount validate` checks it"
+    )?;
     Ok(())
 }
 
@@ -62,7 +67,11 @@ mod tests {
             .flat_map(|line| [line, "\n"])
             .collect();
         let mut all = as_json(&read(&uncommented));
-        assert!(all["countries"].as_object().is_some_and(|map| !map.is_empty()));
+        assert!(
+            all["countries"]
+                .as_object()
+                .is_some_and(|map| !map.is_empty())
+        );
         all["countries"] = serde_json::json!({});
         let nulls = all
             .as_object()
@@ -71,7 +80,11 @@ mod tests {
             .filter_map(|(section, keys)| Some((section, keys.as_object()?)))
             .flat_map(|(section, keys)| keys.iter().map(move |(key, value)| (section, key, value)))
             .filter(|(_, _, value)| value.is_null());
-        assert_eq!(nulls.collect::<Vec<_>>(), [], "keys the template does not mention");
+        assert_eq!(
+            nulls.collect::<Vec<_>>(),
+            [],
+            "keys the template does not mention"
+        );
     }
 
     #[test]

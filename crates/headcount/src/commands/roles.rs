@@ -27,7 +27,13 @@ pub(crate) async fn run(app: App, roles: &[Role], migrate: bool) -> anyhow::Resu
     end_on_signal(&app.shutdown);
     let mut tasks: JoinSet<(&'static str, anyhow::Result<()>)> = JoinSet::new();
     let clock: Arc<dyn Clock> = app.clock.clone();
-    let App { store, catalogue, health, shutdown, .. } = &app;
+    let App {
+        store,
+        catalogue,
+        health,
+        shutdown,
+        ..
+    } = &app;
     // The API comes first: it can say that the database is away.
     if roles.contains(&Role::Api) {
         let context = headcount_api::Context {
@@ -122,7 +128,11 @@ async fn try_prepare(app: &App, migrate: bool) -> anyhow::Result<()> {
         let settings = app.config.country_settings(row.country, &app.catalogue);
         // Only what a person configured changes the zone of a country in use; a new version of the
         // catalogue does not.
-        let configured = app.config.countries.get(&row.country).and_then(|c| c.time_zone);
+        let configured = app
+            .config
+            .countries
+            .get(&row.country)
+            .and_then(|c| c.time_zone);
         let settings = store::countries::CountrySettings {
             time_zone: configured.unwrap_or_else(|| row.zones.zone_at(now)),
             ..settings
@@ -174,9 +184,10 @@ async fn wait(
 pub(crate) fn end_on_signal(shutdown: &CancellationToken) {
     let shutdown = shutdown.clone();
     let listen = async move {
-        let (Ok(mut term), Ok(mut interrupt)) =
-            (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-        else {
+        let (Ok(mut term), Ok(mut interrupt)) = (
+            signal(SignalKind::terminate()),
+            signal(SignalKind::interrupt()),
+        ) else {
             return;
         };
         for asked_before in [false, true] {

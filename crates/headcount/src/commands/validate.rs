@@ -97,7 +97,10 @@ async fn database(app: &App, report: &mut Report) {
     match app.clock.anchor(&app.store).await {
         Ok(Some(offset)) if offset.abs() > LARGE_OFFSET => report.problem(
             "clock",
-            format!("this machine is {} s off the database's clock", offset.num_seconds()),
+            format!(
+                "this machine is {} s off the database's clock",
+                offset.num_seconds()
+            ),
             "let both follow a time server (chrony, systemd-timesyncd)",
         ),
         Ok(_) => report.fine("clock", "agrees with the database's"),
@@ -107,10 +110,18 @@ async fn database(app: &App, report: &mut Report) {
 
 async fn broker(app: &App, report: &mut Report) {
     let address = app.config.broker.address();
-    let options = match app.config.broker.options("", app.config.file.mqtt.ca_file.as_deref()) {
+    let options = match app
+        .config
+        .broker
+        .options("", app.config.file.mqtt.ca_file.as_deref())
+    {
         Ok(options) => options,
         Err(error) => {
-            report.problem("broker", format!("{error:#}"), "name a readable PEM file, or none");
+            report.problem(
+                "broker",
+                format!("{error:#}"),
+                "name a readable PEM file, or none",
+            );
             return;
         }
     };
@@ -124,19 +135,35 @@ async fn broker(app: &App, report: &mut Report) {
     };
     let probe_topic = ingest::probe::topic(&slot);
     let connection = Connection::new(options, &session);
-    let talk = converse(connection, app.config.topic_filter.subscription(), &probe_topic);
+    let talk = converse(
+        connection,
+        app.config.topic_filter.subscription(),
+        &probe_topic,
+    );
     let (reached, error) = match tokio::time::timeout(BROKER_TIMEOUT, talk).await {
         Ok(Ok(())) => {
-            report.fine("broker", format!("{address}: MQTT 5, subscribed, our own probe came back"));
+            report.fine(
+                "broker",
+                format!("{address}: MQTT 5, subscribed, our own probe came back"),
+            );
             return;
         }
         Ok(Err((reached, error))) => (reached, error),
-        Err(_) => (Reached::Subscribed, "our own probe did not come back".to_owned()),
+        Err(_) => (
+            Reached::Subscribed,
+            "our own probe did not come back".to_owned(),
+        ),
     };
     let fix = match reached {
-        Reached::Nothing => "check mqtt.url (HEADCOUNT_MQTT__URL), that the broker runs, speaks MQTT 5, and knows our login",
-        Reached::Connected => "let our login read the topic filter (mqtt.topic_filter) and headcount/#",
-        Reached::Subscribed => "let our login, and no other, write to headcount/#: without probes no hour can be closed",
+        Reached::Nothing => {
+            "check mqtt.url (HEADCOUNT_MQTT__URL), that the broker runs, speaks MQTT 5, and knows our login"
+        }
+        Reached::Connected => {
+            "let our login read the topic filter (mqtt.topic_filter) and headcount/#"
+        }
+        Reached::Subscribed => {
+            "let our login, and no other, write to headcount/#: without probes no hour can be closed"
+        }
     };
     report.problem("broker", format!("{address}: {error}"), fix);
 }
@@ -157,7 +184,10 @@ async fn converse(
     let (sender, acks) = (connection.sender(), connection.acks());
     let mut reached = Reached::Nothing;
     loop {
-        let event = connection.next().await.map_err(|error| (reached, error.to_string()))?;
+        let event = connection
+            .next()
+            .await
+            .map_err(|error| (reached, error.to_string()))?;
         match event {
             BrokerEvent::Connected { .. } => {
                 reached = Reached::Connected;
@@ -190,7 +220,10 @@ fn agent(app: &App, report: &mut Report) {
             Err(error) => report.problem("agent", format!("{address}: {error}"), fix),
         },
         Address::Udp(host_and_port) => match udp_refused(host_and_port) {
-            Ok(false) => report.fine("agent", format!("{address}: not refused (UDP tells no more)")),
+            Ok(false) => report.fine(
+                "agent",
+                format!("{address}: not refused (UDP tells no more)"),
+            ),
             Ok(true) => report.problem("agent", format!("{address}: nobody listens"), fix),
             Err(error) => report.problem("agent", format!("{address}: {error}"), fix),
         },
@@ -203,7 +236,11 @@ fn udp_refused(host_and_port: &str) -> std::io::Result<bool> {
         .to_socket_addrs()?
         .next()
         .ok_or_else(|| std::io::Error::other("the host has no address"))?;
-    let local = if target.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+    let local = if target.is_ipv4() {
+        "0.0.0.0:0"
+    } else {
+        "[::]:0"
+    };
     let socket = std::net::UdpSocket::bind(local)?;
     socket.connect(target)?;
     socket.set_read_timeout(Some(REFUSAL_TIMEOUT))?;
@@ -225,6 +262,10 @@ fn api(app: &App, report: &mut Report) {
         report.fine("api", format!("http://{listen}"));
     }
     if app.config.file.api.public_url.is_none() {
-        report.line("note", "api", "api.public_url is not set: links will not carry a host");
+        report.line(
+            "note",
+            "api",
+            "api.public_url is not set: links will not carry a host",
+        );
     }
 }

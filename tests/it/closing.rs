@@ -1,0 +1,255 @@
+//! Closed hours: late presence, resends, takeover, what is unknown, and what was imported.
+
+use headcount_tests::dogstatsd::Metric;
+use headcount_tests::http::get;
+use headcount_tests::publisher::Publisher;
+use headcount_tests::world::{Roles, World};
+use headcount_tests::{binary, eventually};
+
+const BEAT: &[u8] = br#"{"mcc":"515","mnc":"02"}"#;
+
+/// A world that was started in the hour before, so that the hour from 01:00 can be complete.
+async fn started() -> (World, Roles, Publisher) {
+    let world = World::at("2026-11-21T00:30:00Z").await;
+    let roles = world.run().await;
+    world.caught_up().await;
+    world.go_to("2026-11-21T01:05:00Z").await;
+    let fleet = Publisher::new(&world.broker_url);
+    (world, roles, fleet)
+}
+
+async fn publish(world: &World, fleet: &mut Publisher, devices: &[&str]) {
+    let messages = devices
+        .iter()
+        .map(|device| (world.topic(device), BEAT.to_vec()));
+    fleet.publish(messages).await;
+    world.caught_up().await;
+}
+
+fn values(lines: &[Metric]) -> Vec<(i64, f64)> {
+    lines
+        .iter()
+        .map(|line| (line.timestamp.unwrap_or(0), line.value))
+        .collect()
+}
+
+/// A closed hour is sent at once and at +10, +25 and +45 minutes, always with the timestamp of its
+/// last second, and never after +55.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_hour_is_sent_again_by_plan() {
+    let (world, roles, mut fleet) = started().await;
+    publish(&world, &mut fleet, &["a", "b"]).await;
+    let last_second = 1_795_226_399; // 2026-11-21T01:59:59Z
+    let mut expected = 0;
+    for now in ["02:03:00", "02:10:01", "02:25:01", "02:45:01"] {
+        world.go_to(&format!("2026-11-21T{now}Z")).await;
+        expected += 1;
+        let sent = eventually("the next step of the plan", async || {
+            let sent = world.agent.named("headcount.hour.devices");
+            (sent.len() >= expected).then_some(sent)
+        })
+        .await;
+        assert_eq!(values(&sent), vec![(last_second, 2.0); expected]);
+    }
+    world.go_to("2026-11-21T02:58:00Z").await;
+    world.go_to("2026-11-21T03:03:00Z").await;
+    let sent = eventually("the following hour", async || {
+        let sent = world.agent.named("headcount.hour.devices");
+        (sent.len() > expected).then_some(sent)
+    })
+    .await;
+    assert_eq!(sent.len(), expected + 1);
+    assert_eq!(
+        sent.last().unwrap().value,
+        0.0,
+        "nobody was heard: 0, not silence"
+    );
+    roles.end().await;
+}
+
+/// Presence that comes for a closed hour makes a new revision, which is sent at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn late_presence_makes_a_new_revision() {
+    let (world, roles, mut fleet) = started().await;
+    publish(&world, &mut fleet, &["a"]).await;
+    world.go_to("2026-11-21T02:03:00Z").await;
+    eventually("the hour is sent", async || {
+        (world.agent.named("headcount.hour.devices").len() == 1).then_some(())
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("late.csv");
+    std::fs::write(
+        &file,
+        "device_id,heard_at,mcc,mnc\nb,2026-11-21T01:30:00Z,515,03\n",
+    )
+    .unwrap();
+    let file = file.to_str().unwrap();
+    for _twice in 0..2 {
+        binary::stdout(&world, &["import", "heartbeats", file]).await;
+    }
+    // Counted again at most once a minute.
+    world.go_to("2026-11-21T02:04:30Z").await;
+    let sent = eventually("the revision is sent", async || {
+        let sent = world.agent.named("headcount.hour.devices");
+        (sent.len() >= 2).then_some(sent)
+    })
+    .await;
+    assert_eq!(sent[1].value, 2.0);
+    assert_eq!(sent[0].timestamp, sent[1].timestamp);
+    let revision = "select revision, devices, carriers from hourly_counts
+         where country = 'ph' and hour = '2026-11-21T01:00Z'";
+    assert_eq!(world.sql(revision).await, r#"2|2|{"globe": 1, "smart": 1}"#);
+    assert_eq!(
+        world.agent.named("mccs.connection.hour.count").len(),
+        1,
+        "once per hour"
+    );
+
+    // Closing by hand makes a revision even without a change, and has it sent.
+    let hour = ["close", "--country", "ph", "--hour", "2026-11-21T09:00"];
+    let said = binary::stdout(&world, &hour).await;
+    assert!(
+        said.contains("2026-11-21T09:00:00+08:00") && said.contains("revision 3"),
+        "{said}"
+    );
+    eventually("it is sent anew", async || {
+        (world.agent.named("headcount.hour.devices").len() >= 3).then_some(())
+    })
+    .await;
+    roles.end().await;
+}
+
+/// Hours before the first start that were imported are counted; those in between, which nobody
+/// heard, are not made up.
+#[tokio::test(flavor = "multi_thread")]
+async fn imported_hours_are_closed_and_the_unheard_ones_between_are_not() {
+    let world = World::at("2026-11-21T06:30:00Z").await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("old.csv");
+    let rows = "device_id,heard_at,mcc,mnc\na,2026-11-18T01:30:00Z,515,03\nb,not a time,515,03\n";
+    std::fs::write(&file, rows).unwrap();
+    let output = binary::run(&world, &["import", "heartbeats", file.to_str().unwrap()]).await;
+    let said = String::from_utf8(output.stderr).unwrap() + &String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("line 3") || said.contains("3:"),
+        "the bad row is named: {said}"
+    );
+
+    let roles = world.run().await;
+    world.caught_up().await;
+    world.go_to("2026-11-21T07:03:00Z").await;
+    let hours = "select string_agg(to_char(hour at time zone 'UTC', 'DD HH24') || ' ' || devices
+         || ' ' || complete, ', ' order by hour) from hourly_counts where country = 'ph'";
+    eventually("the imported hour is closed", async || {
+        (world.sql(hours).await == "18 01 1 true, 21 06 0 false").then_some(())
+    })
+    .await;
+    assert_eq!(
+        world.agent.named("headcount.hour.devices"),
+        [],
+        "too old for Datadog"
+    );
+    roles.end().await;
+}
+
+/// Two exporters: one works. When it is gone, the other takes over; no hour is missing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_exporter_takes_over() {
+    let (world, roles, mut fleet) = started().await;
+    publish(&world, &mut fleet, &["a"]).await;
+    let standby = world.run_with(None, Some(world.exporter_config())).await;
+    world.go_to("2026-11-21T02:03:00Z").await;
+    eventually("the hour is sent", async || {
+        (!world.agent.named("headcount.hour.devices").is_empty()).then_some(())
+    })
+    .await;
+    assert_eq!(
+        world.agent.named("headcount.hour.devices").len(),
+        1,
+        "by one of them"
+    );
+    let ingest = world.run_ingest().await;
+    roles.end().await;
+    world.go_to("2026-11-21T03:03:00Z").await;
+    eventually("the next hour is sent", async || {
+        (world.agent.named("headcount.hour.devices").len() == 2).then_some(())
+    })
+    .await;
+    standby.end().await;
+    ingest.end().await;
+}
+
+/// Blind is not zero: without a watermark nothing is said about now, and `pipeline.blind` is 1.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_we_cannot_see_is_unknown_and_not_zero() {
+    let (world, roles, mut fleet) = started().await;
+    publish(&world, &mut fleet, &["a"]).await;
+    world.go_to("2026-11-21T01:06:00Z").await;
+    eventually("now is known", async || {
+        let now = world.agent.named("headcount.now.devices");
+        (now.last()?.value == 1.0).then_some(())
+    })
+    .await;
+    roles.end().await;
+
+    let exporter = world.run_with(None, Some(world.exporter_config())).await;
+    let before = world.agent.named("headcount.now.devices").len();
+    world.clock.set("2026-11-21T01:30:00Z".parse().unwrap());
+    eventually("it says that it is blind", async || {
+        (world.agent.named("headcount.pipeline.blind").last()?.value == 1.0).then_some(())
+    })
+    .await;
+    assert_eq!(world.agent.named("headcount.now.devices").len(), before);
+    let country = get(exporter.api.unwrap(), "/api/v1/countries/ph")
+        .await
+        .json();
+    assert_eq!(
+        (country["now"].is_null(), &country["status"]),
+        (true, &"unknown".into())
+    );
+    let status = get(exporter.api.unwrap(), "/api/v1/status").await.json();
+    assert_eq!(status["can_count"], false);
+    exporter.end().await;
+}
+
+/// A country's clock is changed: its hours keep their boundaries until both clocks begin one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_zone_keeps_the_hours_that_were() {
+    let (world, roles, mut fleet) = started().await;
+    publish(&world, &mut fleet, &["a"]).await;
+    roles.end().await;
+    let now = "2026-11-21T01:20:00Z".parse().unwrap();
+    let countries = world.store.countries().await.unwrap();
+    let row = &countries[&model::Country::parse("ph").unwrap()];
+    let settings = store::countries::CountrySettings {
+        time_zone: "Asia/Kolkata".parse().unwrap(),
+        reach_window: row.reach_window,
+    };
+    // Manila's hours and Kolkata's never begin together: the change comes with the next hour.
+    let from = world
+        .store
+        .update_country(row, settings, now)
+        .await
+        .unwrap();
+    assert_eq!(from, Some("2026-11-21T02:00:00Z".parse().unwrap()));
+    assert_eq!(
+        world
+            .store
+            .update_country(row, settings, now)
+            .await
+            .unwrap(),
+        from
+    );
+    let countries = world.store.countries().await.unwrap();
+    let zones = &countries[&row.country].zones;
+    let hours: Vec<_> = zones
+        .hours(
+            "2026-11-21T00:00:00Z".parse().unwrap(),
+            "2026-11-21T04:00:00Z".parse().unwrap(),
+        )
+        .map(|hour| hour.start.format("%H:%M").to_string())
+        .collect();
+    assert_eq!(hours, ["00:00", "01:00", "02:00", "02:30", "03:30"]);
+}
