@@ -179,3 +179,22 @@ async fn migrating_from_many_replicas_at_once_is_safe() {
     tokio::join!(migrate(), migrate(), migrate());
     world.store.check_schema().await.unwrap();
 }
+
+/// A process without the API answers probes where it is told to, and nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_without_the_api_answers_probes() {
+    let world = World::at("2026-11-21T00:00:00Z").await;
+    let listen = free_address();
+    let mut command = binary::command(&world, &["ingest"]);
+    command.env("HEADCOUNT_API__PROBES_LISTEN", listen.to_string());
+    let _ingest = binary::Running::start(command);
+    eventually("it is ready", async || {
+        tokio::net::TcpStream::connect(listen).await.ok()?;
+        (get(listen, "/readyz").await.status == 200).then_some(())
+    })
+    .await;
+    let metrics = get(listen, "/metrics").await.body;
+    assert!(metrics.contains("\nheadcount_ingest_broker_connected 1\n"), "{metrics}");
+    assert_eq!(get(listen, "/livez").await.status, 200);
+    assert_eq!(get(listen, "/api/v1/countries").await.status, 404);
+}

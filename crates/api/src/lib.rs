@@ -23,6 +23,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
 use telemetry::Counter;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -31,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 pub use access::OpenWithoutAccessControl;
 pub use openapi::openapi;
 use problem::Problem;
+use routes::probes;
 
 /// How long requests that are under way at shutdown may take to end.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -127,10 +129,40 @@ pub async fn run(
              because `--insecure-open` is set and there is no access control"
         );
     }
-    let served = axum::serve(listener, guarded_router(&config, context))
-        .with_graceful_shutdown(shutdown.clone().cancelled_owned());
     tracing::info!("the API answers at http://{address}/api/v1/countries");
     health.ready("api");
+    serve(listener, guarded_router(&config, context), shutdown).await
+}
+
+/// Serves the probes alone, for processes without the API: they hold no counts and no devices, so
+/// they may listen on any address.
+///
+/// # Errors
+/// When the address cannot be listened on.
+pub async fn run_probes(
+    listen: SocketAddr,
+    context: Context,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("cannot listen on {listen} (`api.probes_listen`)"))?;
+    let router = Router::new()
+        .route("/livez", get(probes::livez))
+        .route("/readyz", get(probes::readyz))
+        .route("/metrics", get(probes::metrics))
+        .fallback(async |uri: Uri| Problem::no_such_path(uri.path()))
+        .with_state(context);
+    serve(listener, observed(router), shutdown).await
+}
+
+async fn serve(
+    listener: TcpListener,
+    router: Router,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let served =
+        axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     let patience = async {
         shutdown.cancelled().await;
         tokio::time::sleep(DRAIN_TIMEOUT).await;

@@ -4,32 +4,28 @@
 //! does not silently leave a default in force. Secrets may come from files: a variable with
 //! `_FILE` at its end names one.
 
-use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+mod environment;
+mod file;
+
+use std::collections::HashMap;
+use std::path::Path;
 use std::time::Duration;
 
 use chrono_tz::Tz;
 use figment::Figment;
 use figment::providers::{Format as _, Serialized, Toml};
-use figment::value::{Dict, Value};
+use figment::value::Value;
 use ingest::broker::BrokerUrl;
 use ingest::topic::TopicFilter;
 use model::{Catalogue, Country};
-use serde::{Deserialize, Serialize};
 use store::Retention;
 use store::countries::CountrySettings;
 
+pub(crate) use file::File;
+use file::{Datadog, RegistryMode};
+
 /// The file that is read where none is named, if it exists.
 pub(crate) const DEFAULT_FILE: &str = "headcount.toml";
-
-/// The variables that other programs have named before us, and what they set here.
-const WELL_KNOWN_VARIABLES: [(&str, &str); 5] = [
-    ("DATABASE_URL", "database.url"),
-    ("DD_DOGSTATSD_URL", "datadog.url"),
-    ("DD_ENV", "datadog.env"),
-    ("DD_SERVICE", "datadog.service"),
-    ("DD_VERSION", "datadog.version"),
-];
 
 /// A mistake in the configuration: the key, and what to do. Never a value that may be secret.
 #[derive(Debug, thiserror::Error)]
@@ -45,284 +41,6 @@ fn wrong(key: &str, problem: impl std::fmt::Display) -> ConfigError {
     ConfigError {
         key: key.to_owned(),
         problem: problem.to_string(),
-    }
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct File {
-    pub(crate) database: Database,
-    pub(crate) mqtt: Mqtt,
-    pub(crate) ingest: Ingest,
-    pub(crate) registry: Registry,
-    pub(crate) placing: Placing,
-    pub(crate) retention: RetentionDays,
-    pub(crate) datadog: Datadog,
-    pub(crate) api: Api,
-    pub(crate) log: Log,
-    /// Seconds after its last heartbeat for which a device counts as reachable; three heartbeat
-    /// intervals.
-    pub(crate) reach_window_secs: u64,
-    pub(crate) countries: BTreeMap<String, CountryFile>,
-}
-
-impl Default for File {
-    fn default() -> Self {
-        Self {
-            database: Database::default(),
-            mqtt: Mqtt::default(),
-            ingest: Ingest::default(),
-            registry: Registry::default(),
-            placing: Placing::default(),
-            retention: RetentionDays::default(),
-            datadog: Datadog::default(),
-            api: Api::default(),
-            log: Log::default(),
-            reach_window_secs: 900,
-            countries: BTreeMap::new(),
-        }
-    }
-}
-
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Database {
-    pub(crate) url: String,
-    pub(crate) max_connections: u32,
-    pub(crate) statement_timeout_secs: u64,
-}
-
-impl std::fmt::Debug for Database {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Database")
-            .field("max_connections", &self.max_connections)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Default for Database {
-    fn default() -> Self {
-        Self {
-            url: "postgres://headcount@127.0.0.1:5432/headcount".to_owned(),
-            max_connections: 16,
-            statement_timeout_secs: 10,
-        }
-    }
-}
-
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Mqtt {
-    pub(crate) url: String,
-    pub(crate) ca_file: Option<PathBuf>,
-    pub(crate) client_id: String,
-    pub(crate) topic_filter: String,
-    pub(crate) session_expiry_secs: u64,
-    pub(crate) receive_maximum: u16,
-    pub(crate) keep_alive_secs: u64,
-}
-
-impl std::fmt::Debug for Mqtt {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Mqtt")
-            .field("client_id", &self.client_id)
-            .field("topic_filter", &self.topic_filter)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Default for Mqtt {
-    fn default() -> Self {
-        Self {
-            url: "mqtt://127.0.0.1:1883".to_owned(),
-            ca_file: None,
-            client_id: "headcount-main".to_owned(),
-            topic_filter: "devices/+/heartbeat".to_owned(),
-            session_expiry_secs: 7 * 24 * 3600,
-            receive_maximum: u16::MAX,
-            keep_alive_secs: 5,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Ingest {
-    pub(crate) slot: String,
-    pub(crate) batch_max_age_millis: u64,
-    pub(crate) batch_max_messages: usize,
-    pub(crate) probe_interval_secs: u64,
-    pub(crate) lease_secs: u64,
-}
-
-impl Default for Ingest {
-    fn default() -> Self {
-        Self {
-            slot: "main".to_owned(),
-            batch_max_age_millis: 50,
-            batch_max_messages: 8192,
-            probe_interval_secs: 5,
-            lease_secs: 15,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Registry {
-    pub(crate) mode: RegistryMode,
-    pub(crate) max_devices: i32,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum RegistryMode {
-    Open,
-    Closed,
-}
-
-impl Default for Registry {
-    fn default() -> Self {
-        Self {
-            mode: RegistryMode::Open,
-            max_devices: 5_000_000,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Placing {
-    pub(crate) networks_file: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct RetentionDays {
-    pub(crate) heartbeats_days: u32,
-    pub(crate) heartbeats_max_gb: u32,
-    pub(crate) presence_days: u32,
-    pub(crate) quarantine_days: u32,
-}
-
-impl Default for RetentionDays {
-    fn default() -> Self {
-        Self {
-            heartbeats_days: 2,
-            heartbeats_max_gb: 20,
-            presence_days: 35,
-            quarantine_days: 7,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Datadog {
-    pub(crate) url: String,
-    pub(crate) prefix: String,
-    pub(crate) env: Option<Text>,
-    pub(crate) host: Text,
-    pub(crate) service: Option<Text>,
-    pub(crate) version: Option<Text>,
-    pub(crate) carrier_now: bool,
-    pub(crate) max_series: usize,
-    pub(crate) legacy: Option<Legacy>,
-}
-
-impl Default for Datadog {
-    fn default() -> Self {
-        Self {
-            url: "udp://127.0.0.1:8125".to_owned(),
-            prefix: "headcount".to_owned(),
-            env: None,
-            host: Text(String::new()),
-            service: None,
-            version: None,
-            carrier_now: false,
-            max_series: 100,
-            legacy: None,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Legacy {
-    pub(crate) metric: String,
-    #[serde(default)]
-    pub(crate) countries: BTreeMap<String, String>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Api {
-    pub(crate) listen: String,
-    pub(crate) insecure_open: bool,
-    pub(crate) public_url: Option<String>,
-    pub(crate) request_timeout_secs: u64,
-}
-
-impl Default for Api {
-    fn default() -> Self {
-        Self {
-            listen: "127.0.0.1:8080".to_owned(),
-            insecure_open: false,
-            public_url: None,
-            request_timeout_secs: 10,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Log {
-    pub(crate) filter: String,
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self {
-            filter: "info".to_owned(),
-        }
-    }
-}
-
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct CountryFile {
-    pub(crate) time_zone: Option<String>,
-    pub(crate) reach_window_secs: Option<u64>,
-}
-
-/// Text that may look like a number: `DD_VERSION=7` is no mistake.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Scalar", into = "String")]
-pub(crate) struct Text(pub(crate) String);
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Scalar {
-    Text(String),
-    Integer(i64),
-    Number(f64),
-    Truth(bool),
-}
-
-impl From<Scalar> for Text {
-    fn from(scalar: Scalar) -> Self {
-        Self(match scalar {
-            Scalar::Text(text) => text,
-            Scalar::Integer(integer) => integer.to_string(),
-            Scalar::Number(number) => number.to_string(),
-            Scalar::Truth(truth) => truth.to_string(),
-        })
-    }
-}
-
-impl From<Text> for String {
-    fn from(text: Text) -> Self {
-        text.0
     }
 }
 
@@ -347,7 +65,7 @@ impl File {
                 format!("there is no file {}", path.display()),
             ));
         }
-        figment = figment.merge(Serialized::globals(environment(variables)?));
+        figment = figment.merge(Serialized::globals(environment::environment(variables)?));
         for (key, value) in overrides {
             figment = figment.merge(Serialized::global(key, value));
         }
@@ -363,79 +81,6 @@ impl File {
     }
 }
 
-/// The environment as a tree of sections and keys.
-fn environment(variables: &HashMap<String, String>) -> Result<Dict, ConfigError> {
-    let mut tree = Dict::new();
-    // The Agent's host and port are two variables for one setting.
-    if let Some(host) = variables
-        .get("DD_AGENT_HOST")
-        .filter(|host| !host.is_empty())
-    {
-        let port = variables
-            .get("DD_DOGSTATSD_PORT")
-            .map_or("8125", String::as_str);
-        set(&mut tree, "datadog.url", &format!("udp://{host}:{port}"));
-    } else if let Some(port) = variables.get("DD_DOGSTATSD_PORT") {
-        set(&mut tree, "datadog.url", &format!("udp://127.0.0.1:{port}"));
-    }
-    let mut settings: BTreeMap<String, (&str, &str)> = BTreeMap::new();
-    for (variable, key) in WELL_KNOWN_VARIABLES {
-        let file = format!("{variable}_FILE");
-        for (name, value) in variables
-            .iter()
-            .filter(|(name, _)| **name == variable || **name == file)
-        {
-            settings.insert(key.to_owned(), (name, value));
-        }
-    }
-    // Our own names come after those, and so win.
-    let ours: BTreeMap<_, _> = variables.iter().collect();
-    for (name, value) in ours {
-        let Some(key) = name.strip_prefix("HEADCOUNT_") else {
-            continue;
-        };
-        let key = key
-            .strip_suffix("_FILE")
-            .filter(|_| names_a_secret(key))
-            .unwrap_or(key);
-        settings.insert(key.to_ascii_lowercase().replace("__", "."), (name, value));
-    }
-    for (key, (name, value)) in settings {
-        if name.ends_with("_FILE") && (names_a_secret(name) || !name.starts_with("HEADCOUNT_")) {
-            let text = std::fs::read_to_string(value)
-                .map_err(|error| wrong(name, format!("the file cannot be read: {error}")))?;
-            set(&mut tree, &key, text.trim_end());
-        } else {
-            set(&mut tree, &key, value);
-        }
-    }
-    Ok(tree)
-}
-
-/// Whether a variable is `…URL_FILE`: only URLs hold secrets, while `CA_FILE` is a key of its own.
-fn names_a_secret(name: &str) -> bool {
-    name.ends_with("URL_FILE")
-}
-
-fn set(tree: &mut Dict, key: &str, text: &str) {
-    // Parsed as the library parses variables: `true`, numbers and lists are what they look like.
-    let value = text.parse().unwrap_or_else(|never| match never {});
-    let mut tree = tree;
-    let mut sections = key.split('.').collect::<Vec<_>>();
-    let Some(last) = sections.pop() else { return };
-    for section in sections {
-        let entry = tree
-            .entry(section.to_owned())
-            .or_insert_with(|| Value::from(Dict::new()));
-        if !matches!(entry, Value::Dict(..)) {
-            *entry = Value::from(Dict::new());
-        }
-        let Value::Dict(_, inner) = entry else { return };
-        tree = inner;
-    }
-    tree.insert(last.to_owned(), value);
-}
-
 /// The configuration, read and found to make sense: what the roles are made from.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
@@ -446,6 +91,8 @@ pub(crate) struct Config {
     pub(crate) legacy: Option<exporter::Legacy>,
     pub(crate) countries: HashMap<Country, ingest::CountryOverride>,
     pub(crate) api: headcount_api::Config,
+    /// Where a process without the API answers probes, if anywhere.
+    pub(crate) probes: Option<std::net::SocketAddr>,
 }
 
 impl Config {
@@ -463,6 +110,12 @@ impl Config {
         let countries = countries(&file)?;
         let legacy = legacy(&file)?;
         let api = api(&file)?;
+        let probes = file
+            .api
+            .probes_listen
+            .as_deref()
+            .map(|text| address("api.probes_listen", text))
+            .transpose()?;
         ranges(&file)?;
         Ok(Self {
             broker,
@@ -471,6 +124,7 @@ impl Config {
             legacy,
             countries,
             api,
+            probes,
             file,
         })
     }
@@ -621,13 +275,13 @@ fn legacy(file: &File) -> Result<Option<exporter::Legacy>, ConfigError> {
     }))
 }
 
+fn address(key: &str, text: &str) -> Result<std::net::SocketAddr, ConfigError> {
+    text.parse()
+        .map_err(|_| wrong(key, "it is an address and a port, such as 127.0.0.1:8080"))
+}
+
 fn api(file: &File) -> Result<headcount_api::Config, ConfigError> {
-    let listen = file.api.listen.parse().map_err(|_| {
-        wrong(
-            "api.listen",
-            "it is an address and a port, such as 127.0.0.1:8080",
-        )
-    })?;
+    let listen = address("api.listen", &file.api.listen)?;
     let api = headcount_api::Config {
         listen,
         insecure_open: file.api.insecure_open,
@@ -733,6 +387,7 @@ fn ranges(file: &File) -> Result<(), ConfigError> {
 
 #[cfg(test)]
 mod tests {
+    use super::file::Text;
     use super::*;
 
     fn read(toml: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
@@ -765,6 +420,8 @@ mod tests {
             ("DD_AGENT_HOST", "agent"),
             ("DD_VERSION", "7"),
             ("PATH", "/bin"),
+            ("HEADCOUNT_IMAGE_TAG", "1.2"),
+            ("HEADCOUNT_REACH_WINDOW_SECS", "600"),
         ];
         let config = read(toml, &environment).unwrap();
         assert_eq!(config.broker.address(), "b:2");

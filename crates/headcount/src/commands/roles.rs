@@ -34,16 +34,19 @@ pub(crate) async fn run(app: App, roles: &[Role], migrate: bool) -> anyhow::Resu
         shutdown,
         ..
     } = &app;
-    // The API comes first: it can say that the database is away.
+    // What answers over HTTP comes first: it can say that the database is away.
+    let context = headcount_api::Context {
+        store: store.clone(),
+        clock: Arc::clone(&clock),
+        catalogue: Arc::clone(catalogue),
+        health: health.clone(),
+    };
     if roles.contains(&Role::Api) {
-        let context = headcount_api::Context {
-            store: store.clone(),
-            clock: Arc::clone(&clock),
-            catalogue: Arc::clone(catalogue),
-            health: health.clone(),
-        };
         let (config, shutdown) = (app.config.api.clone(), shutdown.clone());
         tasks.spawn(async move { ("api", headcount_api::run(config, context, shutdown).await) });
+    } else if let Some(listen) = app.config.probes {
+        let probes = headcount_api::run_probes(listen, context, shutdown.clone());
+        tasks.spawn(async move { ("probes", probes.await) });
     }
     let keeper = Arc::clone(&app.clock).keep_anchored(store.clone(), shutdown.clone());
     tasks.spawn(async move {
