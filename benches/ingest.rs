@@ -115,14 +115,27 @@ async fn drain_bare(config: &ingest::Config, broker_url: &str) -> f64 {
     publish(broker_url, "bare").await;
     let started = Instant::now();
     let mut connection = connect();
-    let acks = connection.acks();
-    let mut taken = 0;
-    while taken < MESSAGES {
-        if let BrokerEvent::Message(message) = connection.next().await.unwrap() {
-            taken += 1;
-            acks.acknowledge(message.packet_id.unwrap()).await;
+    let (acks, sender) = (connection.acks(), connection.sender());
+    // Acknowledging waits for the connection to be polled, so each has a place of its own.
+    let (owe, mut owed) = tokio::sync::mpsc::channel(usize::from(u16::MAX));
+    let receive = async {
+        let mut taken = 0;
+        // After the last acknowledgement we leave, and the broker closes the connection.
+        while let Ok(event) = connection.next().await {
+            if let BrokerEvent::Message(message) = event {
+                taken += 1;
+                owe.send(message.packet_id.unwrap()).await.unwrap();
+            }
         }
-    }
+        assert_eq!(taken, MESSAGES);
+    };
+    let acknowledge = async {
+        for _ in 0..MESSAGES {
+            acks.acknowledge(owed.recv().await.unwrap()).await;
+        }
+        sender.disconnect().await;
+    };
+    tokio::join!(receive, acknowledge);
     rate(started)
 }
 

@@ -113,6 +113,10 @@ async fn late_presence_makes_a_new_revision() {
         said.contains("2026-11-21T09:00:00+08:00") && said.contains("revision 3"),
         "{said}"
     );
+    let unheard = ["close", "--country", "ph", "--hour", "2026-11-20T09:00"];
+    let output = binary::run(&world, &unheard).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("never heard"));
     eventually("it is sent anew", async || {
         (world.agent.named("headcount.hour.devices").len() >= 3).then_some(())
     })

@@ -113,6 +113,9 @@ pub enum CloseError {
     /// The hour has not been heard to its end.
     #[error("the hour that ends at {0} cannot be closed yet: it has not been heard to its end")]
     TooEarly(Instant),
+    /// The hour lies before the first start, and nothing was imported for it.
+    #[error("the hour that ended at {0} was never heard: headcount had not started yet")]
+    NeverHeard(Instant),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -140,6 +143,10 @@ pub async fn close_by_hand(
     let heard = horizon.map_or(hour.end <= now, |horizon| horizon.covers(hour));
     if !heard {
         return Err(CloseError::TooEarly(hour.end));
+    }
+    let before_start = horizon.is_none_or(|horizon| hour.end <= horizon.started_at);
+    if before_start && closing.count(country, hour).await?.devices == 0 {
+        return Err(CloseError::NeverHeard(hour.end));
     }
     let gaps = closing.gaps_since(hour.start).await?;
     let revision = close(&mut closing, row, hour, &gaps, true, now).await?;

@@ -3,6 +3,8 @@
 //! They are made for days around the present, or for the days of a file that a person imports;
 //! never for a time that a device claims.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use model::Instant;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
@@ -11,13 +13,13 @@ use crate::{Error, Result, Store};
 
 /// How many days ahead partitions exist.
 const DAYS_AHEAD: u64 = 7;
-/// How many days back they are made at the start: presence may still come for three days.
-const DAYS_BACK: u64 = 4;
+/// How many days back presence may come: a heartbeat that waited in the broker counts when it was
+/// sent, up to three days ago, and an hour may have begun on the day before.
+const PRESENCE_DAYS_BACK: u64 = 4;
+/// The same for what goes by the time of arrival, which is now.
+const ARRIVAL_DAYS_BACK: u64 = 1;
 /// Held while partitions are made or dropped, so that two processes do not collide.
 const PARTITION_LOCK: i64 = 0x6865_6164; // "head"
-
-/// The partitioned tables and the column they are cut by.
-const TABLES: [&str; 3] = ["heartbeats", "presence", "quarantine"];
 
 /// How long what is kept.
 #[derive(Debug, Clone, Copy)]
@@ -41,50 +43,45 @@ impl Store {
     /// When the database is away. Nothing is half done: the next run completes it.
     pub async fn maintain(&self, now: Instant, retention: Retention) -> Result<()> {
         let today = now.date_naive();
-        let from = today
-            .checked_sub_days(Days::new(DAYS_BACK))
-            .unwrap_or(today);
+        let before = |days: u64| today.checked_sub_days(Days::new(days)).unwrap_or(today);
         let to = today
             .checked_add_days(Days::new(DAYS_AHEAD))
             .unwrap_or(today);
-        self.make_partitions(&TABLES, from, to).await?;
-        let mut connection = Error::at("maintain", self.pool.acquire().await)?;
-        for (table, days) in [
-            ("heartbeats", retention.heartbeats_days),
-            ("presence", retention.presence_days),
-            ("quarantine", retention.quarantine_days),
+        for (table, days_back, kept_days) in [
+            ("heartbeats", ARRIVAL_DAYS_BACK, retention.heartbeats_days),
+            ("presence", PRESENCE_DAYS_BACK, retention.presence_days),
+            ("quarantine", ARRIVAL_DAYS_BACK, retention.quarantine_days),
         ] {
-            let oldest = today
-                .checked_sub_days(Days::new(days.into()))
-                .unwrap_or(today);
+            self.make_partitions(table, before(days_back), to).await?;
+            let mut connection = Error::at("maintain", self.pool.acquire().await)?;
+            let oldest = before(kept_days.into());
             for (day, name) in partitions(&mut connection, table).await? {
                 if day < oldest {
                     drop_partition(&mut connection, &name).await?;
                 }
             }
         }
+        let mut connection = Error::at("maintain", self.pool.acquire().await)?;
         keep_within(&mut connection, retention.heartbeats_max_bytes, today).await?;
         index_past_days(&mut connection, today).await
     }
 
     /// Makes presence partitions for the days of an import.
     pub(crate) async fn make_presence_partitions(&self, from: Instant, to: Instant) -> Result<()> {
-        self.make_partitions(&["presence"], from.date_naive(), to.date_naive())
+        self.make_partitions("presence", from.date_naive(), to.date_naive())
             .await
     }
 
-    async fn make_partitions(&self, tables: &[&str], from: NaiveDate, to: NaiveDate) -> Result<()> {
+    async fn make_partitions(&self, table: &str, from: NaiveDate, to: NaiveDate) -> Result<()> {
         let mut connection = Error::at("make_partitions", self.pool.acquire().await)?;
-        for table in tables {
-            let have: std::collections::HashSet<_> = partitions(&mut connection, table)
-                .await?
-                .into_iter()
-                .map(|(day, _)| day)
-                .collect();
-            for day in from.iter_days().take_while(|day| *day <= to) {
-                if !have.contains(&day) {
-                    make_partition(&mut connection, table, day).await?;
-                }
+        let have: HashSet<NaiveDate> = partitions(&mut connection, table)
+            .await?
+            .into_iter()
+            .map(|(day, _)| day)
+            .collect();
+        for day in from.iter_days().take_while(|day| *day <= to) {
+            if !have.contains(&day) {
+                make_partition(&mut connection, table, day).await?;
             }
         }
         Ok(())
@@ -206,13 +203,12 @@ async fn keep_within(
 /// Builds the index by device on days that are over.
 async fn index_past_days(connection: &mut PgConnection, today: NaiveDate) -> Result<()> {
     for (day, name) in partitions(connection, "heartbeats").await? {
-        // An hour of grace past midnight is not needed: rows go by when they were received.
-        if day >= today {
+        // Rows go by when they were received, so a day that is over gets no more of them.
+        let index = format!("{name}_by_device");
+        if day >= today || exists(&mut *connection, &index).await? {
             continue;
         }
-        let statement = format!(
-            "create index if not exists {name}_by_device on {name} (device_no, received_at)"
-        );
+        let statement = format!("create index {index} on {name} (device_no, received_at)");
         let built = sqlx::raw_sql(AssertSqlSafe(statement))
             .execute(&mut *connection)
             .await;
