@@ -198,9 +198,9 @@ async fn what_we_cannot_see_is_unknown_and_not_zero() {
     .await;
     roles.end().await;
 
-    let exporter = world.run_with(None, Some(world.exporter_config())).await;
     let before = world.agent.named("headcount.now.devices").len();
     world.clock.set("2026-11-21T01:30:00Z".parse().unwrap());
+    let exporter = world.run_with(None, Some(world.exporter_config())).await;
     eventually("it says that it is blind", async || {
         (world.agent.named("headcount.pipeline.blind").last()?.value == 1.0).then_some(())
     })

@@ -194,7 +194,10 @@ async fn a_role_without_the_api_answers_probes() {
     })
     .await;
     let metrics = get(listen, "/metrics").await.body;
-    assert!(metrics.contains("\nheadcount_ingest_broker_connected 1\n"), "{metrics}");
+    assert!(
+        metrics.contains("\nheadcount_ingest_broker_connected 1\n"),
+        "{metrics}"
+    );
     assert_eq!(get(listen, "/livez").await.status, 200);
     assert_eq!(get(listen, "/api/v1/countries").await.status, 404);
 }
