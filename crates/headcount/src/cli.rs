@@ -7,12 +7,8 @@ use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
 use figment::value::Value;
-use model::{Catalogue, Clock as _};
-use store::Store;
-use telemetry::Health;
-use tokio_util::sync::CancellationToken;
 
-use crate::clock::AnchoredClock;
+use crate::app::App;
 use crate::commands;
 use crate::config::{Config, ConfigError, File};
 
@@ -66,31 +62,6 @@ struct RunArgs {
     /// Leave the schema as it is; without this, `run` brings it up to date first
     #[arg(long)]
     no_migrate: bool,
-}
-
-/// What every command works with.
-pub(crate) struct App {
-    pub(crate) config: Config,
-    pub(crate) store: Store,
-    pub(crate) clock: Arc<AnchoredClock>,
-    pub(crate) catalogue: Arc<Catalogue>,
-    pub(crate) health: Health,
-    pub(crate) shutdown: CancellationToken,
-}
-
-impl App {
-    fn new(config: Config, role: &str) -> anyhow::Result<Self> {
-        let store = Store::new(&config.store(role))?;
-        let catalogue = Arc::new(config.catalogue()?);
-        Ok(Self {
-            store,
-            clock: Arc::default(),
-            catalogue,
-            health: Health::default(),
-            shutdown: CancellationToken::new(),
-            config,
-        })
-    }
 }
 
 /// Runs a command.
@@ -181,7 +152,7 @@ async fn dispatch(command: Command, config: Config) -> anyhow::Result<ExitCode> 
         }
         Command::Import(args) => {
             let app = App::new(config, "import")?;
-            anchor(&app).await?;
+            app.anchor().await?;
             let (catalogue, config) = (Arc::clone(&app.catalogue), app.config.clone());
             let context = commands::import::ImportContext {
                 store: app.store.clone(),
@@ -194,23 +165,15 @@ async fn dispatch(command: Command, config: Config) -> anyhow::Result<ExitCode> 
         }
         Command::Count(args) => {
             let app = App::new(config, "count")?;
-            anchor(&app).await?;
+            app.anchor().await?;
             commands::count::count(&args, &app).await?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Close(args) => {
             let app = App::new(config, "close")?;
-            anchor(&app).await?;
+            app.anchor().await?;
             commands::close::close(&args, &app).await?;
             Ok(ExitCode::SUCCESS)
         }
     }
-}
-
-/// Commands that read or write counts need the database at once, with the schema they know.
-async fn anchor(app: &App) -> anyhow::Result<()> {
-    app.store.check_schema().await?;
-    app.clock.anchor(&app.store).await?;
-    tracing::debug!(now = %app.clock.now(), "clock anchored");
-    Ok(())
 }

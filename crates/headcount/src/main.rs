@@ -1,6 +1,7 @@
 //! The binary: command line, configuration, wall clock, shutdown. The only place that reads
 //! arguments, the environment and the time of day.
 
+mod app;
 mod cli;
 mod clock;
 mod commands;

@@ -4,7 +4,8 @@
 //!
 //! 1. [`subscriber`] takes it from the broker and, with [`topic`] and [`decode`], reads it.
 //! 2. [`writer`] gathers what has come into a batch, in order,
-//! 3. [`roster`] gives its device a number, [`place`] a country and a carrier,
+//! 3. `placer` gives its device a number (from the [`roster`]), and by the rules of [`place`] a
+//!    country and a carrier,
 //! 4. [`assemble`] turns the batch into rows, judging when each was heard,
 //! 5. the store commits them, and only then does the broker get its acknowledgement.
 //!
@@ -15,9 +16,11 @@ pub mod assemble;
 pub mod broker;
 pub mod decode;
 pub mod place;
+mod placer;
 mod present;
 pub mod probe;
 mod quarantine;
+mod retry;
 pub mod roster;
 pub mod slot;
 pub mod subscriber;

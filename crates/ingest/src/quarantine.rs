@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use model::{Instant, Reason};
 use store::quarantine::MAX_KEPT_BYTES;
 
+use crate::subscriber::Arrival;
+
 /// Messages kept per reason and minute; the rest is only counted. A fleet with a broken firmware
 /// would otherwise fill the disk with copies of the same mistake.
 const MAX_KEPT_PER_MINUTE: u32 = 200;
@@ -16,6 +18,21 @@ pub struct SetAside {
     pub reason: Reason,
     /// Topic and payload, where they are kept.
     pub evidence: Option<Evidence>,
+}
+
+impl SetAside {
+    /// For a message whose bytes are gone: what was read from it is kept.
+    pub(crate) fn of(reason: Reason, arrival: &Arrival) -> Self {
+        let payload = format!("{:?}", arrival.heartbeat).into_bytes();
+        Self {
+            reason,
+            evidence: Some(Evidence {
+                topic: arrival.device_id.to_string(),
+                payload_bytes: payload.len(),
+                payload,
+            }),
+        }
+    }
 }
 
 /// What is kept of a message that was set aside.

@@ -15,32 +15,25 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use model::{Carrier, Cause, Heard, Instant, Reason, Segment};
+use model::{Cause, Instant, Reason};
 use store::batch::{Batch, Writer as StoreWriter};
 use store::gaps::GapChange;
 use store::slots::SlotLease;
 use telemetry::{Counter, Gauge};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::assemble::{Beat, Placed, Verdict, assemble};
+use crate::assemble::{Placed, Verdict, assemble};
 use crate::broker::Acks;
-use crate::place::place;
+use crate::placer::{Placer, Taken};
 use crate::present::Present;
-use crate::quarantine::{Evidence, SetAside};
-use crate::roster::{Atlas, Devices};
-use crate::subscriber::{Arrival, Content, Delivered, Item};
+use crate::quarantine::SetAside;
+use crate::retry::Retry;
+use crate::subscriber::{Content, Delivered, Item};
 use crate::tail::Tail;
-use crate::{Config, Context, Registry};
-
-/// Zones, carriers and the registry's revision are read anew this often.
-const REFRESH_INTERVAL: Duration = Duration::from_secs(15);
+use crate::{Config, Context};
 
 /// Partitions are looked after this often.
 const MAINTAIN_INTERVAL: Duration = Duration::from_secs(3600);
-
-/// The pause before a failed transaction is tried again, at first and at most.
-const RETRY_MIN: Duration = Duration::from_millis(100);
-const RETRY_MAX: Duration = Duration::from_secs(5);
 
 /// More refused messages than this, and more than one in a hundred of the batch, look like our
 /// mistake rather than the devices': better hold than empty the fleet into quarantine.
@@ -81,8 +74,7 @@ pub struct Writer<'a> {
     lease: &'a SlotLease,
     age: Arc<LeaseAge>,
     database: StoreWriter,
-    devices: Devices,
-    atlas: Atlas,
+    placer: Placer<'a>,
     present: Present,
     tail: Tail,
     /// The watermark that will stand when all that was taken so far is committed.
@@ -90,7 +82,6 @@ pub struct Writer<'a> {
     acks: Option<Acks>,
     session_present: bool,
     filter_changed: bool,
-    refreshed_at: Option<std::time::Instant>,
     maintained_at: Option<std::time::Instant>,
 }
 
@@ -118,15 +109,13 @@ impl<'a> Writer<'a> {
             lease,
             age,
             database: context.store.writer(),
-            devices: Devices::default(),
-            atlas: Atlas::default(),
+            placer: Placer::new(config, context),
             present: Present::default(),
             tail: Tail::default(),
             watermark: lease.watermark,
             acks: None,
             session_present: false,
             filter_changed: lease.topic_filter != config.topic_filter.subscription(),
-            refreshed_at: None,
             maintained_at: None,
         }
     }
@@ -202,32 +191,21 @@ impl<'a> Writer<'a> {
 
     /// Refreshes what is remembered, and looks after partitions, when it is time.
     async fn look_after(&mut self) {
-        let due = |last: Option<std::time::Instant>, interval| {
-            last.is_none_or(|last| last.elapsed() >= interval)
-        };
-        if due(self.refreshed_at, REFRESH_INTERVAL) {
-            match self.atlas.refresh(&self.context.store).await {
-                Ok(registry_changed) => {
-                    if registry_changed {
-                        self.devices.clear();
-                    }
-                    self.refreshed_at = Some(std::time::Instant::now());
-                }
-                Err(error) => tracing::debug!(%error, "the registry cannot be read now"),
-            }
-            self.present.forget_before(self.context.clock.now());
+        self.placer.refresh().await;
+        let now = self.context.clock.now();
+        self.present.forget_before(now);
+        let due = |at: std::time::Instant| at.elapsed() >= MAINTAIN_INTERVAL;
+        if !self.maintained_at.is_none_or(due) {
+            return;
         }
-        if due(self.maintained_at, MAINTAIN_INTERVAL) {
-            let now = self.context.clock.now();
-            match self
-                .context
-                .store
-                .maintain(now, self.config.retention)
-                .await
-            {
-                Ok(()) => self.maintained_at = Some(std::time::Instant::now()),
-                Err(error) => tracing::warn!(%error, "partitions cannot be looked after now"),
-            }
+        match self
+            .context
+            .store
+            .maintain(now, self.config.retention)
+            .await
+        {
+            Ok(()) => self.maintained_at = Some(std::time::Instant::now()),
+            Err(error) => tracing::warn!(%error, "partitions cannot be looked after now"),
         }
     }
 
@@ -260,7 +238,7 @@ impl<'a> Writer<'a> {
                 }
             }
         }
-        let messages = self.place_all(taken).await?;
+        let messages = self.placer.place_all(&mut self.database, taken).await;
         self.commit_all(messages, &mut effects).await?;
         for (acks, packet_id) in effects.acks {
             acks.acknowledge(packet_id).await;
@@ -314,7 +292,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Takes a message: moves the watermark for a probe, drops what is committed already.
-    fn take(&mut self, delivered: Delivered) -> Option<(Instant, Instant, Content)> {
+    fn take(&mut self, delivered: Delivered) -> Option<Taken> {
         let Delivered {
             received_at,
             content,
@@ -339,151 +317,11 @@ impl<'a> Writer<'a> {
             }
             Content::Rejected(_) => {}
         }
-        Some((received_at, watermark, content))
-    }
-
-    async fn place_all(
-        &mut self,
-        taken: Vec<(Instant, Instant, Content)>,
-    ) -> Result<Vec<Placed>, LeaseLost> {
-        self.meet_devices(&taken).await;
-        let mut placed = Vec::with_capacity(taken.len());
-        for (received_at, watermark, content) in taken {
-            let verdict = match content {
-                Content::Heartbeat(arrival) => {
-                    self.place_one(received_at, watermark, *arrival).await
-                }
-                Content::Rejected(set_aside) => Verdict::Rejected(set_aside),
-                Content::Probe { .. } | Content::Nothing => continue,
-            };
-            placed.push(Placed {
-                received_at,
-                watermark,
-                verdict,
-            });
-        }
-        Ok(placed)
-    }
-
-    /// Makes sure that every device of the batch is remembered, registering those nobody knew.
-    async fn meet_devices(&mut self, taken: &[(Instant, Instant, Content)]) {
-        let mut strangers: Vec<&str> = taken
-            .iter()
-            .filter_map(|(_, _, content)| match content {
-                Content::Heartbeat(arrival) if !self.devices.contains(&arrival.device_id) => {
-                    Some(arrival.device_id.as_str())
-                }
-                _ => None,
-            })
-            .collect();
-        if strangers.is_empty() {
-            return;
-        }
-        strangers.sort_unstable();
-        strangers.dedup();
-        let mut retry = Retry::new("devices cannot be looked up");
-        while let Err(error) = self.introduce(&mut strangers).await {
-            retry.wait(self.context, &error).await;
-        }
-    }
-
-    async fn introduce(&mut self, strangers: &mut Vec<&str>) -> store::Result<()> {
-        let found = self
-            .database
-            .find_devices(strangers, &self.atlas.bits)
-            .await?;
-        strangers.retain(|id| !found.contains_key(*id));
-        self.devices.extend(found);
-        let Registry::Open { max_devices } = self.config.registry else {
-            return Ok(());
-        };
-        if strangers.is_empty() {
-            return Ok(());
-        }
-        let highest = self.database.highest_device_no().await?.0;
-        let room = usize::try_from(max_devices.saturating_sub(highest)).unwrap_or(0);
-        let newcomers = strangers.len().min(room);
-        let newcomers = &mut strangers[..newcomers];
-        self.database
-            .register_devices(newcomers, self.context.clock.now())
-            .await?;
-        let found = self
-            .database
-            .find_devices(newcomers, &self.atlas.bits)
-            .await?;
-        self.devices.extend(found);
-        Ok(())
-    }
-
-    async fn place_one(
-        &mut self,
-        received_at: Instant,
-        watermark: Instant,
-        arrival: Arrival,
-    ) -> Verdict {
-        let Some(device) = self.devices.get_mut(&arrival.device_id) else {
-            Counter::MessagesQuarantined.add(1);
-            let reason = match self.config.registry {
-                Registry::Closed => Reason::ClosedRegistry,
-                Registry::Open { .. } => Reason::Cardinality,
-            };
-            return Verdict::Rejected(describe(reason, &arrival));
-        };
-        let mut segment = place(
-            &arrival.heartbeat,
-            device,
-            &self.context.catalogue,
+        Some(Taken {
             received_at,
-        );
-        let mut retry = Retry::new("a new carrier cannot be taken into use");
-        let carrier_bit = loop {
-            if let Some(bit) = self.atlas.bit(&segment) {
-                break bit;
-            }
-            let added = self
-                .atlas
-                .add(&segment, self.config, self.context, received_at)
-                .await;
-            if let Err(error) = added {
-                retry.wait(self.context, &error).await;
-            }
-        };
-        if carrier_bit == model::CarrierBit::OTHER {
-            segment.carrier = Carrier::other();
-        }
-        let zones = self
-            .atlas
-            .country(segment.country)
-            .map(|country| &country.zones);
-        let same_hour = |a, b| zones.is_some_and(|zones| zones.same_hour(a, b));
-        let heard =
-            model::heard::heard(received_at, arrival.heartbeat.sent_at, watermark, same_hour);
-        let hour = match heard {
-            Heard::At(heard_at) => zones.map(|zones| zones.hour_at(heard_at)),
-            Heard::SomeTimeSince(_) => {
-                Counter::HeartbeatsOfUnknownTime.add(1);
-                None
-            }
-        };
-        let region = self
-            .atlas
-            .region(&arrival.heartbeat)
-            .or_else(|| device.region.clone());
-        let (newest, moved) = match heard {
-            Heard::At(heard_at) => note_last(&mut device.last, &segment, heard_at),
-            Heard::SomeTimeSince(_) => (false, false),
-        };
-        Verdict::Heartbeat(Box::new(Beat {
-            device_no: device.device_no,
-            country: segment.country,
-            carrier_bit,
-            region,
-            heard,
-            hour,
-            newest,
-            moved,
-            arrival,
-        }))
+            watermark,
+            content,
+        })
     }
 
     /// Commits messages in order, the effects with the last of them.
@@ -570,81 +408,17 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Notes where and when a device was heard. Returns whether its last state needs writing, and
-/// whether it was in another segment before.
-fn note_last(
-    last: &mut Option<(Segment, Instant)>,
-    segment: &Segment,
-    heard_at: Instant,
-) -> (bool, bool) {
-    let minute = model::hour::minute;
-    let (newest, moved) = match last {
-        None => (true, false),
-        Some((before, at)) if before == segment => (minute(heard_at) > minute(*at), false),
-        Some(_) => (true, true),
-    };
-    if last.as_ref().is_none_or(|(_, at)| *at <= heard_at) {
-        *last = Some((segment.clone(), heard_at));
-    }
-    (newest, moved)
-}
-
 /// Turns a message that the database refused into one that is set aside.
 fn refuse(message: &mut Placed, error: &store::Error) {
     Counter::MessagesQuarantined.add(1);
     tracing::warn!(%error, "the database refused a message; it is set aside");
     if let Verdict::Heartbeat(beat) = &message.verdict {
-        message.verdict = Verdict::Rejected(describe(Reason::Refused, &beat.arrival));
+        message.verdict = Verdict::Rejected(SetAside::of(Reason::Refused, &beat.arrival));
     } else {
         // What was set aside is itself refused: count it, keep nothing of it.
         message.verdict = Verdict::Rejected(SetAside {
             reason: Reason::Refused,
             evidence: None,
         });
-    }
-}
-
-/// What is kept of a message whose bytes are gone: what was read from it.
-fn describe(reason: Reason, arrival: &Arrival) -> SetAside {
-    let payload = format!("{:?}", arrival.heartbeat).into_bytes();
-    SetAside {
-        reason,
-        evidence: Some(Evidence {
-            topic: arrival.device_id.to_string(),
-            payload_bytes: payload.len(),
-            payload,
-        }),
-    }
-}
-
-/// Waits between attempts, longer each time, and says so once in a while.
-struct Retry {
-    doing: &'static str,
-    attempts: u32,
-}
-
-impl Retry {
-    fn new(doing: &'static str) -> Self {
-        Self { doing, attempts: 0 }
-    }
-
-    async fn wait(&mut self, context: &Context, error: &store::Error) {
-        if self.attempts == 0 {
-            tracing::warn!(%error, "{}", self.doing);
-        }
-        context.health.not_ready("database", error.to_string());
-        let pause = RETRY_MIN
-            .saturating_mul(2_u32.saturating_pow(self.attempts))
-            .min(RETRY_MAX);
-        self.attempts += 1;
-        tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
-    }
-
-    fn reset(&mut self, context: &Context) {
-        if self.attempts > 0 {
-            tracing::info!(attempts = self.attempts, "the database is back");
-            self.attempts = 0;
-        }
-        context.health.ready("database");
     }
 }

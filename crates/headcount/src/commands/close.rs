@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use model::Country;
 
-use crate::cli::App;
+use crate::app::App;
 use crate::commands::count::instant;
 
 /// Close an hour, or close it again, and send it anew

@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use model::{Carrier, Clock as _, Country, Instant, ZoneHistory};
 use store::presence::Counts;
 
-use crate::cli::App;
+use crate::app::App;
 
 /// Print exact counts
 #[derive(Debug, Args)]

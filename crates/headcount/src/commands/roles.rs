@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::App;
+use crate::app::App;
 
 /// How long roles may take to end in order.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(20);

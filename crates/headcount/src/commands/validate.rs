@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use exporter::dogstatsd::Address;
 use ingest::broker::{BrokerEvent, Connection, SessionOptions};
 
-use crate::cli::App;
+use crate::app::App;
 
 /// How long the broker may take to answer.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
