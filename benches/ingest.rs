@@ -26,6 +26,8 @@ const MESSAGES: u64 = 200_000;
 const DEVICES: u64 = 20_000;
 const RUNS: usize = 3;
 const IN_FLIGHT: u16 = 1000;
+/// Nobody waits for anybody, although the broker may send all of it at once.
+const MAX_WAITING: usize = 200_000;
 
 fn main() {
     println!("{}", headcount_benches::header());
@@ -96,6 +98,7 @@ async fn drain_bare(config: &ingest::Config, broker_url: &str) -> f64 {
         client_id: "bare".to_owned(),
         expiry: config.session_expiry,
         receive_maximum: config.receive_maximum,
+        max_waiting_acks: MAX_WAITING,
         keep_alive: config.keep_alive,
     };
     let connect = || {
@@ -117,7 +120,7 @@ async fn drain_bare(config: &ingest::Config, broker_url: &str) -> f64 {
     let mut connection = connect();
     let (acks, sender) = (connection.acks(), connection.sender());
     // Acknowledging waits for the connection to be polled, so each has a place of its own.
-    let (owe, mut owed) = tokio::sync::mpsc::channel(usize::from(u16::MAX));
+    let (owe, mut owed) = tokio::sync::mpsc::channel(MAX_WAITING);
     let receive = async {
         let mut taken = 0;
         // After the last acknowledgement we leave, and the broker closes the connection.

@@ -84,3 +84,33 @@ async fn kill_9_in_the_middle_of_a_hundred_thousand_heartbeats() {
     assert_eq!(world.sql(devices).await, DEVICES.to_string());
     drop(broker);
 }
+
+/// A queue many times larger than the window, from a broker that does not hold to the window while
+/// it empties the queue (Mosquitto 2.0.11 does not): nothing is lost, nothing stored twice, and
+/// it is no gap.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_larger_than_what_fits_drains_in_portions() {
+    let world = World::at("2026-11-21T05:10:00Z").await;
+    let mut config = world.ingest_config();
+    config.receive_maximum = 1000;
+    let roles = world.run_with(Some(config.clone()), None).await;
+    world.caught_up().await;
+    roles.end().await;
+    let mut fleet = Publisher::new(&world.broker_url);
+    let message = |n: u32| {
+        (
+            world.topic(&format!("d{n}")),
+            format!(r#"{{"seq":{n}}}"#).into_bytes(),
+        )
+    };
+    fleet.publish((0..12_000).map(message)).await;
+    let roles = world.run_with(Some(config), None).await;
+    world.caught_up().await;
+    let stored = "select count(*), count(distinct (device_no, seq)) from heartbeats";
+    assert_eq!(world.sql(stored).await, "12000|12000");
+    assert_eq!(
+        world.sql("select string_agg(cause, ' ') from gaps").await,
+        "first_start"
+    );
+    roles.end().await;
+}

@@ -79,6 +79,7 @@ async fn deaf_client(
         client_id: config.client_id.clone(),
         expiry: config.session_expiry,
         receive_maximum: config.receive_maximum,
+        max_waiting_acks: config.receive_maximum.into(),
         keep_alive: config.keep_alive,
     };
     let options = config.broker.options(&config.client_id, None).unwrap();

@@ -186,6 +186,9 @@ pub struct SessionOptions {
     pub expiry: Duration,
     /// Unacknowledged messages the broker may have under way to us.
     pub receive_maximum: u16,
+    /// Acknowledgements that may wait to be sent. Not fewer than the messages that may wait to be
+    /// acknowledged: whoever acknowledges must never have to wait for the connection.
+    pub max_waiting_acks: usize,
     /// How often to ping; not below 5 s.
     pub keep_alive: Duration,
 }
@@ -235,6 +238,9 @@ pub enum BrokerError {
     /// The broker refused a subscription.
     #[error("the broker refused the subscription: {0}")]
     SubscriptionRefused(String),
+    /// The broker sends more than it may, and than we can hold.
+    #[error("the broker sends more than the receive maximum allows; taking it in portions")]
+    Overrun,
     /// Nothing came for too long, not even an answer to a ping.
     #[error("the broker has been silent for {0} s")]
     Silent(u64),
@@ -294,8 +300,7 @@ impl Connection {
             .set_keep_alive(session.keep_alive.max(KEEP_ALIVE_MIN))
             .set_manual_acks(true)
             .set_outgoing_inflight_upper_limit(MAX_OUTGOING);
-        // Room for every acknowledgement that can be owed, so that nobody waits to hand one over.
-        let requests = usize::from(session.receive_maximum) + usize::from(MAX_OUTGOING);
+        let requests = session.max_waiting_acks + usize::from(MAX_OUTGOING);
         let (client, events) = AsyncClient::new(options, requests);
         // One and a half ping intervals without any event: the library itself would wait for ever
         // for a socket that takes no bytes.

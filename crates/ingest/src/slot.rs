@@ -24,6 +24,11 @@ const BACKOFF_MAX: Duration = Duration::from_secs(5);
 /// Items beyond two windows: control items and QoS 0 messages.
 const SPARE_ITEMS: usize = 1024;
 
+/// Items that may wait for the writer: one window of an old connection and one of the new.
+fn max_waiting(config: &Config) -> usize {
+    2 * usize::from(config.receive_maximum) + SPARE_ITEMS
+}
+
 /// How long the writer may take to commit what it has when the process ends.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -96,8 +101,7 @@ async fn take_slot(
 
 /// Works while the slot is ours. Returns when it is not any more, or when asked to end.
 async fn hold(config: &Config, context: &Context, lease: &SlotLease) -> anyhow::Result<()> {
-    let window = usize::from(config.receive_maximum);
-    let (items, taken) = mpsc::channel(2 * window + SPARE_ITEMS);
+    let (items, taken) = mpsc::channel(max_waiting(config));
     let age = Arc::new(LeaseAge::fresh());
     let writer = Writer::new(config, context, lease, Arc::clone(&age));
     let connecting = connect_again_and_again(config, context, lease, &age, items);
@@ -124,6 +128,7 @@ async fn connect_again_and_again(
         client_id: config.client_id.clone(),
         expiry: config.session_expiry,
         receive_maximum: config.receive_maximum,
+        max_waiting_acks: max_waiting(config) + config.batch_max_messages,
         keep_alive: config.keep_alive,
     };
     let previous = TopicFilter::parse(&lease.topic_filter)
@@ -154,6 +159,11 @@ async fn connect_again_and_again(
             attempts = 0;
             away_since = None;
             remember_session(config, context, lease).await;
+        }
+        if matches!(error, BrokerError::Overrun) {
+            // Not the broker is away, we are full: it keeps what we could not take.
+            tracing::debug!(slot = %config.slot, "{error}");
+            continue;
         }
         taken_over_at = matches!(error, BrokerError::TakenOver).then(std::time::Instant::now);
         let from =

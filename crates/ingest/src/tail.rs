@@ -13,9 +13,10 @@ use model::Instant;
 use store::heartbeats::Delivery;
 use xxhash_rust::xxh3::Xxh3;
 
-/// Deliveries remembered: twice the largest window, since a window may be taken and not yet
-/// committed while the one before it is committed and not yet acknowledged.
-const MAX_REMEMBERED: usize = 2 * 65_535;
+/// Deliveries remembered: four of the largest windows. As many messages may wait here to be
+/// committed as two of them hold (some brokers send more than one), and as many again may be
+/// committed while their acknowledgements are still to be sent.
+const MAX_REMEMBERED: usize = 4 * 65_535;
 
 /// The last deliveries that were taken.
 #[derive(Debug, Default)]
@@ -75,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_two_windows_are_remembered() {
+    fn the_last_windows_are_remembered_and_no_more() {
         let mut tail = Tail::default();
         let start: Instant = "2026-11-21T00:00:00Z".parse().unwrap();
         let delivery = |n: usize| Delivery {

@@ -131,6 +131,7 @@ async fn broker(app: &App, report: &mut Report) {
         client_id: format!("headcount-{slot}"),
         expiry: Duration::ZERO,
         receive_maximum: app.config.file.mqtt.receive_maximum,
+        max_waiting_acks: app.config.file.mqtt.receive_maximum.into(),
         keep_alive: Duration::from_secs(app.config.file.mqtt.keep_alive_secs),
     };
     let probe_topic = ingest::probe::topic(&slot);
