@@ -37,6 +37,7 @@ impl App {
     /// Makes sure that the database is there, with the schema we know, and that our clock agrees
     /// with its: what commands that read or write counts need at once.
     pub(crate) async fn anchor(&self) -> anyhow::Result<()> {
+        self.store.reach().await?;
         self.store.check_schema().await?;
         self.clock.anchor(&self.store).await?;
         tracing::debug!(now = %self.clock.now(), "clock anchored");

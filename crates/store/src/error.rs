@@ -27,18 +27,17 @@ pub enum Error {
     },
     /// A migration failed.
     #[error("migration failed: {0}")]
-    Migration(#[source] sqlx::migrate::MigrateError),
+    Migration(sqlx::migrate::MigrateError),
     /// The database did not answer in time and the connection was given up.
     #[error("the database did not answer within {0} s")]
     Stalled(u64),
     /// Anything else, with what was being done.
-    #[error("{doing}: {source}")]
+    #[error("{doing}: {}", reason(.cause))]
     Database {
         /// The operation.
         doing: &'static str,
-        /// What the database or the network said.
-        #[source]
-        source: sqlx::Error,
+        /// What the database or the network said. Part of the message, so not a source of its own.
+        cause: sqlx::Error,
     },
     /// What the database holds cannot be understood.
     #[error("the database holds a {what} that cannot be read: {value}")]
@@ -50,14 +49,24 @@ pub enum Error {
     },
 }
 
+/// The pool says that it waited, not why; the two reasons there can be are said instead.
+fn reason(cause: &sqlx::Error) -> String {
+    match cause {
+        sqlx::Error::PoolTimedOut => {
+            "no connection in time: the database is away, or all connections are busy".to_owned()
+        }
+        cause => cause.to_string(),
+    }
+}
+
 impl Error {
     pub(crate) fn at<T>(doing: &'static str, result: sqlx::Result<T>) -> Result<T> {
-        result.map_err(|source| Self::Database { doing, source })
+        result.map_err(|cause| Self::Database { doing, cause })
     }
 
     fn sqlstate(&self) -> Option<String> {
         let Self::Database {
-            source: sqlx::Error::Database(error),
+            cause: sqlx::Error::Database(error),
             ..
         } = self
         else {
@@ -81,7 +90,7 @@ impl Error {
     #[must_use]
     pub fn is_missing_partition(&self) -> bool {
         let Self::Database {
-            source: sqlx::Error::Database(error),
+            cause: sqlx::Error::Database(error),
             ..
         } = self
         else {
@@ -108,7 +117,7 @@ impl Error {
         matches!(
             self,
             Self::Database {
-                source: sqlx::Error::PoolTimedOut,
+                cause: sqlx::Error::PoolTimedOut,
                 ..
             }
         )
@@ -119,7 +128,7 @@ impl Error {
     pub fn is_away(&self) -> bool {
         match self {
             Self::Stalled(_) => true,
-            Self::Database { source, .. } => match source {
+            Self::Database { cause, .. } => match cause {
                 sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
                 // 57P01–57P03: shutting down, crashed, starting up.
                 sqlx::Error::Database(error) => {

@@ -184,6 +184,16 @@ impl Store {
         }
     }
 
+    /// Whether the database lets us in. Unlike everything that goes through the pool, it says at
+    /// once why not.
+    ///
+    /// # Errors
+    /// With what the network or the server said.
+    pub async fn reach(&self) -> Result<()> {
+        let connection = Error::at("connect", connect(&self.options).await)?;
+        Error::at("connect", sqlx::Connection::close(connection).await)
+    }
+
     /// The database's clock, which all roles agree on.
     ///
     /// # Errors

@@ -123,6 +123,7 @@ async fn try_prepare(app: &App, migrate: bool) -> anyhow::Result<()> {
     if migrate {
         app.store.migrate().await?;
     } else {
+        app.store.reach().await?;
         app.store.check_schema().await?;
     }
     app.clock.anchor(&app.store).await?;

@@ -62,7 +62,11 @@ pub(crate) async fn validate(app: &App) -> anyhow::Result<ExitCode> {
 }
 
 async fn database(app: &App, report: &mut Report) {
-    let settings = match app.store.server_settings().await {
+    let asked = async {
+        app.store.reach().await?;
+        app.store.server_settings().await
+    };
+    let settings = match asked.await {
         Ok(settings) => settings,
         Err(error) => {
             report.problem(
