@@ -15,4 +15,5 @@ mod lateness;
 mod one_heartbeat;
 mod placing;
 mod redelivery;
+mod retention;
 mod standby;

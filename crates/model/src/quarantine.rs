@@ -1,6 +1,6 @@
 //! Why a message, or its payload, is set aside.
 
-/// Why something was quarantined. Also the values of the `reason` label in metrics.
+/// Why something was quarantined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
     /// The topic does not fit the configured filter.

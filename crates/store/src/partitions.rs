@@ -18,6 +18,11 @@ const DAYS_AHEAD: u64 = 7;
 const PRESENCE_DAYS_BACK: u64 = 4;
 /// The same for what goes by the time of arrival, which is now.
 const ARRIVAL_DAYS_BACK: u64 = 1;
+/// Days for which minutely counts and quarantine counts are kept: a quarter of a year, so that a
+/// season can be compared with the last.
+const MINUTES_KEPT_DAYS: u64 = 92;
+/// Days for which it is kept what was sent to the Agent: nothing older than an hour is ever sent.
+const EMISSIONS_KEPT_DAYS: u64 = 7;
 /// Held while partitions are made or dropped, so that two processes do not collide.
 const PARTITION_LOCK: i64 = 0x6865_6164; // "head"
 
@@ -62,6 +67,27 @@ impl Store {
             }
         }
         let mut connection = Error::at("maintain", self.pool.acquire().await)?;
+        for (statement, days) in [
+            (
+                "delete from now_counts where minute < $1",
+                MINUTES_KEPT_DAYS,
+            ),
+            (
+                "delete from quarantine_counts where minute < $1",
+                MINUTES_KEPT_DAYS,
+            ),
+            ("delete from emissions where hour < $1", EMISSIONS_KEPT_DAYS),
+            (
+                "delete from legacy_emissions where hour < $1",
+                EMISSIONS_KEPT_DAYS,
+            ),
+        ] {
+            let deleted = sqlx::query(statement)
+                .bind(midnight(before(days)))
+                .execute(&mut *connection)
+                .await;
+            Error::at("drop old counts", deleted)?;
+        }
         keep_within(&mut connection, retention.heartbeats_max_bytes, today).await?;
         index_past_days(&mut connection, today).await
     }
