@@ -4,7 +4,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help deps test check bench soak fmt
+.PHONY: help deps test check bench fmt
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,9 +24,6 @@ check: deps ## format, lints, documentation, house rules, licences and advisorie
 
 bench: deps ## measure throughput and latency, as ratios
 	$(CARGO) bench --package headcount-benches --locked
-
-soak: deps ## run the long tests: servers killed, paused and restarted under load
-	$(CARGO) test --package headcount-tests --release --locked -- --ignored --nocapture soak
 
 fmt: ## format the code
 	$(CARGO) fmt --all

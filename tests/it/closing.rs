@@ -257,3 +257,35 @@ async fn a_changed_zone_keeps_the_hours_that_were() {
         .collect();
     assert_eq!(hours, ["00:00", "01:00", "02:00", "02:30", "03:30"]);
 }
+
+/// Presence is dropped after its retention, the count stays. An import for such an hour finds
+/// nothing left to count from: the count must not fall.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_count_does_not_fall_when_its_presence_is_past_its_retention() {
+    let (world, roles, mut fleet) = started().await;
+    publish(&world, &mut fleet, &["a", "b"]).await;
+    world.go_to("2026-11-21T02:03:00Z").await;
+    let count = "select devices, revision from hourly_counts
+         where country = 'ph' and hour = '2026-11-21T01:00Z'";
+    eventually("the hour is closed", async || {
+        (world.sql(count).await == "2|1").then_some(())
+    })
+    .await;
+    let marker = "select count(*) from late_hours";
+    world
+        .sql(
+            "delete from presence where device_no is not null;
+             insert into presence select '2026-11-21T01:00Z', 'ph', device_no, 1 from devices
+             where device_id = 'a';
+             insert into late_hours select country, hour, hour_end, hour_end from hourly_counts
+             where country = 'ph' and hour = '2026-11-21T01:00Z'",
+        )
+        .await;
+    world.go_to("2026-11-21T02:05:00Z").await;
+    eventually("the marker is dealt with", async || {
+        (world.sql(marker).await == "0").then_some(())
+    })
+    .await;
+    assert_eq!(world.sql(count).await, "2|1");
+    roles.end().await;
+}

@@ -1,4 +1,4 @@
-//! Private Postgres and Mosquitto servers as child processes: for tests, benches and the demo.
+//! Private Postgres and Mosquitto servers as child processes: for tests and benches.
 //!
 //! Nothing has to be set up: each server gets a folder, a free port on 127.0.0.1 and a
 //! configuration of its own, so any number of stacks run side by side. Nothing is left running

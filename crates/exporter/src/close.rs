@@ -90,13 +90,20 @@ async fn close(
     gaps: &[Gap],
     force: bool,
     now: Instant,
-) -> store::Result<i32> {
+) -> store::Result<Option<i32>> {
     let counts = closing.count(row.country, hour).await?;
     let window = TimeDelta::from_std(row.reach_window).unwrap_or(TimeDelta::MAX);
     let completeness = Completeness::of(hour, row.country, gaps, window);
     let revision = closing
         .write(row.country, hour, &counts, &completeness, force, now)
         .await?;
+    if revision.is_none() {
+        tracing::warn!(
+            country = %row.country, hour = %hour.start,
+            "the hour is not counted again: its presence is past its retention"
+        );
+        return Ok(None);
+    }
     tracing::info!(
         country = %row.country, hour = %hour.start, devices = counts.devices,
         complete = completeness.is_complete(), revision, "hour closed"
@@ -116,6 +123,9 @@ pub enum CloseError {
     /// The hour lies before the first start, and nothing was imported for it.
     #[error("the hour that ended at {0} was never heard: headcount had not started yet")]
     NeverHeard(Instant),
+    /// What the hour was counted from is gone.
+    #[error("the hour that ended at {0} keeps its count: its presence is past its retention")]
+    PastRetention(Instant),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -151,5 +161,6 @@ pub async fn close_by_hand(
     let gaps = closing.gaps_since(hour.start).await?;
     let revision = close(&mut closing, row, hour, &gaps, true, now).await?;
     closing.commit_by_hand().await?;
+    let revision = revision.ok_or(CloseError::PastRetention(hour.end))?;
     Ok((hour, revision))
 }

@@ -165,7 +165,9 @@ impl Closing {
 
     /// Writes the count of an hour and removes its late marker. The revision grows when the
     /// counts or the completeness changed, or when `force` asks for it; returns the revision that
-    /// now stands. An imported number is replaced only by presence.
+    /// now stands. An imported number is replaced only by presence. Presence is only ever added, so
+    /// a lower count means that its retention has passed and the count cannot be told any more:
+    /// then what was counted stands, and the answer is `None`.
     ///
     /// # Errors
     /// [`Error::is_conflict`] when presence came for this hour at this very moment: do it again.
@@ -177,7 +179,7 @@ impl Closing {
         completeness: &Completeness,
         force: bool,
         now: Instant,
-    ) -> Result<i32> {
+    ) -> Result<Option<i32>> {
         let (gap_secs, causes) = match completeness {
             Completeness::Complete => (0, Vec::new()),
             Completeness::Incomplete { gap_secs, causes } => (
@@ -185,7 +187,7 @@ impl Closing {
                 causes.iter().map(|cause| cause.as_str()).collect(),
             ),
         };
-        let revision = Error::at(
+        let revision: Option<i32> = Error::at(
             "write hour",
             sqlx::query_scalar(
                 "insert into hourly_counts as h (country, hour, hour_end, devices, carriers,
@@ -199,6 +201,7 @@ impl Closing {
                      revision = h.revision + ($10 or h.devices <> excluded.devices
                          or h.carriers <> excluded.carriers
                          or h.complete <> excluded.complete)::int
+                 where h.imported or excluded.devices >= h.devices
                  returning revision",
             )
             .bind(country.as_str())
@@ -211,7 +214,7 @@ impl Closing {
             .bind(causes)
             .bind(now)
             .bind(force)
-            .fetch_one(&mut *self.transaction)
+            .fetch_optional(&mut *self.transaction)
             .await,
         )?;
         let unmarked = sqlx::query("delete from late_hours where country = $1 and hour = $2")
