@@ -257,13 +257,19 @@ impl World {
             insecure_open: false,
             request_timeout: Duration::from_secs(10),
         };
-        let context = headcount_api::Context {
-            store: self.store.clone(),
+        let context = headcount_api::Context::new(
+            self.store.clone(),
             clock,
-            catalogue: self.catalogue.clone(),
-            health: self.health.clone(),
-        };
-        tasks.spawn(headcount_api::run(config, context, shutdown.clone()));
+            self.catalogue.clone(),
+            self.health.clone(),
+        );
+        let listener = headcount_api::bind(&config).unwrap();
+        tasks.spawn(headcount_api::run(
+            listener,
+            config,
+            context,
+            shutdown.clone(),
+        ));
         eventually("the API answers", async || {
             tokio::net::TcpStream::connect(listen).await.ok()
         })

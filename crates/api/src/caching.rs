@@ -30,12 +30,13 @@ pub(crate) fn answer(
     response
 }
 
+/// Weak, because the same body goes out compressed and not.
 fn tag(body: &[u8]) -> String {
-    format!("\"{:016x}\"", xxh3_64(body))
+    format!("W/\"{:016x}\"", xxh3_64(body))
 }
 
-/// Whether the caller says that it holds the body with this tag. Proxies that compress make tags
-/// weak (`W/"…"`); for GET that makes no difference.
+/// Whether the caller says that it holds the body with this tag. Strong or weak makes no difference
+/// for GET.
 fn has(request: &HeaderMap, tag: &str) -> bool {
     request
         .get_all(header::IF_NONE_MATCH)
@@ -43,7 +44,11 @@ fn has(request: &HeaderMap, tag: &str) -> bool {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .map(str::trim)
-        .any(|held| held == "*" || held.strip_prefix("W/").unwrap_or(held) == tag)
+        .any(|held| held == "*" || opaque(held) == opaque(tag))
+}
+
+fn opaque(tag: &str) -> &str {
+    tag.strip_prefix("W/").unwrap_or(tag)
 }
 
 #[cfg(test)]
@@ -57,12 +62,12 @@ mod tests {
         assert_eq!(first.headers()[header::CACHE_CONTROL], "private, no-cache");
         let tag = first.headers()[header::ETAG].to_str().unwrap().to_owned();
         assert!(
-            tag.starts_with('"') && tag.ends_with('"') && tag.len() == 18,
+            tag.starts_with("W/\"") && tag.ends_with('"') && tag.len() == 20,
             "{tag}"
         );
         for held in [
             tag.clone(),
-            format!("W/{tag}"),
+            opaque(&tag).to_owned(),
             format!("\"x\", {tag}"),
             "*".to_owned(),
         ] {

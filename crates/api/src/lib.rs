@@ -7,13 +7,16 @@
 mod access;
 mod caching;
 mod extract;
+mod live;
 mod openapi;
+mod pages;
 mod problem;
+mod range;
 mod routes;
 mod table;
 mod time;
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,9 +28,9 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use telemetry::Counter;
-use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tower_http::compression::CompressionLayer;
 
 pub use access::OpenWithoutAccessControl;
 pub use openapi::openapi;
@@ -72,14 +75,35 @@ impl Config {
 /// What the answers are made from. Cheap to clone.
 #[derive(Clone)]
 pub struct Context {
-    /// The data.
-    pub store: store::Store,
-    /// The time.
-    pub clock: Arc<dyn model::Clock>,
-    /// Names of countries and carriers.
-    pub catalogue: Arc<model::Catalogue>,
-    /// Whether the parts of this process can work.
-    pub health: telemetry::Health,
+    store: store::Store,
+    clock: Arc<dyn model::Clock>,
+    catalogue: Arc<model::Catalogue>,
+    health: telemetry::Health,
+    live: Arc<live::Live>,
+}
+
+impl Context {
+    /// Answers from this data, at this time, with these names of countries and carriers, and says
+    /// whether the parts of this process can work.
+    #[must_use]
+    pub fn new(
+        store: store::Store,
+        clock: Arc<dyn model::Clock>,
+        catalogue: Arc<model::Catalogue>,
+        health: telemetry::Health,
+    ) -> Self {
+        Self {
+            store,
+            clock,
+            catalogue,
+            health,
+            live: Arc::default(),
+        }
+    }
+
+    async fn live(&self) -> store::Result<Arc<live::Reading>> {
+        self.live.read(&self.store, &*self.clock).await
+    }
 }
 
 /// All routes, without the checks that depend on where they are served: for tests without a
@@ -90,34 +114,18 @@ pub fn router(context: Context) -> Router {
 
 /// All routes as they are served with this configuration.
 pub fn guarded_router(config: &Config, context: Context) -> Router {
-    let permits = Arc::new(Semaphore::new(MAX_REQUESTS_IN_FLIGHT));
-    let mut router = routes(context)
-        .layer(middleware::from_fn_with_state(
-            config.request_timeout,
-            limit_time,
-        ))
-        .layer(middleware::from_fn_with_state(permits, limit_load));
-    if !config.insecure_open {
-        router = router.layer(middleware::from_fn(access::refuse_foreign_hosts));
-    }
-    observed(router)
+    guarded(config, routes(context))
 }
 
-/// Serves until `shutdown`; then takes no more connections and gives those under way ten seconds.
+/// Takes the address, so that somebody can be told about it before there is anything to serve.
 ///
 /// # Errors
 /// When the configuration would open the API to others ([`Config::check`]), or the address cannot
 /// be listened on.
-pub async fn run(
-    config: Config,
-    context: Context,
-    shutdown: CancellationToken,
-) -> anyhow::Result<()> {
+pub fn bind(config: &Config) -> anyhow::Result<TcpListener> {
     config.check()?;
-    let health = context.health.clone();
-    health.expect("api");
     let listener = TcpListener::bind(config.listen)
-        .await
+        .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
         .with_context(|| format!("cannot listen on {} (`api.listen`)", config.listen))?;
     let address = listener
         .local_addr()
@@ -130,8 +138,43 @@ pub async fn run(
         );
     }
     tracing::info!("the API answers at http://{address}/api/v1/countries");
-    health.ready("api");
+    Ok(listener)
+}
+
+/// Serves until `shutdown`; then takes no more connections and gives those under way ten seconds.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn run(
+    listener: TcpListener,
+    config: Config,
+    context: Context,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    context.health.ready("api");
     serve(listener, guarded_router(&config, context), shutdown).await
+}
+
+/// Serves what can be served before there is any data: the pages, and a status that says what is
+/// being prepared. Everything else is told to come back.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn run_preparing(
+    listener: TcpListener,
+    config: Config,
+    clock: Arc<dyn model::Clock>,
+    health: telemetry::Health,
+    prepared: CancellationToken,
+) -> anyhow::Result<()> {
+    let status = async move || routes::status::preparing(clock.now(), health.work());
+    let router = Router::new()
+        .route("/livez", get(probes::livez))
+        .route("/api/v1/status", get(status))
+        .route("/readyz", get(async || Problem::getting_ready()))
+        .route("/api/{*path}", get(async || Problem::getting_ready()))
+        .fallback(pages::serve);
+    serve(listener, guarded(&config, router), prepared).await
 }
 
 /// Serves the probes alone, for processes without the API: they hold no counts and no devices, so
@@ -145,7 +188,7 @@ pub async fn run_probes(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let listener = TcpListener::bind(listen)
-        .await
+        .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
         .with_context(|| format!("cannot listen on {listen} (`api.probes_listen`)"))?;
     let router = Router::new()
         .route("/livez", get(probes::livez))
@@ -161,6 +204,7 @@ async fn serve(
     router: Router,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
+    let listener = tokio::net::TcpListener::from_std(listener).context("cannot listen")?;
     let served =
         axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     let patience = async {
@@ -179,11 +223,26 @@ async fn serve(
     }
 }
 
+fn guarded(config: &Config, router: Router) -> Router {
+    let permits = Arc::new(Semaphore::new(MAX_REQUESTS_IN_FLIGHT));
+    let mut router = router
+        .layer(CompressionLayer::new())
+        .layer(middleware::from_fn_with_state(
+            config.request_timeout,
+            limit_time,
+        ))
+        .layer(middleware::from_fn_with_state(permits, limit_load));
+    if !config.insecure_open {
+        router = router.layer(middleware::from_fn(access::refuse_foreign_hosts));
+    }
+    observed(router)
+}
+
 fn routes(context: Context) -> Router {
     let (router, document) = openapi::routes().split_for_parts();
     let router = router.with_state(context);
     openapi::serve(router, &document)
-        .fallback(async |uri: Uri| Problem::no_such_path(uri.path()))
+        .fallback(pages::serve)
         .method_not_allowed_fallback(async |method: Method| Problem::method_not_allowed(&method))
 }
 

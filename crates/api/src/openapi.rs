@@ -8,7 +8,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::Context;
-use crate::routes::{countries, devices, hours, probes, status};
+use crate::routes::{countries, devices, hours, now, probes, status};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -35,6 +35,7 @@ pub(crate) fn routes() -> OpenApiRouter<Context> {
         .routes(routes!(countries::one))
         .routes(routes!(hours::json))
         .routes(routes!(hours::csv))
+        .routes(routes!(now::series))
         .routes(routes!(devices::one))
         .routes(routes!(status::status))
         .routes(routes!(probes::livez))
@@ -42,16 +43,14 @@ pub(crate) fn routes() -> OpenApiRouter<Context> {
         .routes(routes!(probes::metrics))
 }
 
-/// Adds the routes that need no data: the description itself, and a word of welcome.
+/// Adds the description itself.
 pub(crate) fn serve(router: Router, document: &utoipa::openapi::OpenApi) -> Router {
     // A document of texts and numbers can be written.
     let json = document.to_json().unwrap_or_default();
-    router
-        .route(
-            "/openapi.json",
-            get(async move || ([(header::CONTENT_TYPE, "application/json")], json)),
-        )
-        .route("/", get(probes::welcome))
+    router.route(
+        "/openapi.json",
+        get(async move || ([(header::CONTENT_TYPE, "application/json")], json)),
+    )
 }
 
 /// The description of the API (OpenAPI 3.1), as `/openapi.json` serves it.

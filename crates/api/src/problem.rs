@@ -268,6 +268,14 @@ impl Problem {
         }
     }
 
+    /// There is nothing to answer from yet.
+    pub(crate) fn getting_ready() -> Self {
+        Self::new(
+            Kind::NotReady,
+            "getting ready; `/api/v1/status` says what is being prepared",
+        )
+    }
+
     /// Nobody waits for ever.
     pub(crate) fn took_too_long() -> Self {
         Self::new(

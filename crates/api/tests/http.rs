@@ -27,8 +27,9 @@ use store::batch::Batch;
 use store::countries::CountrySettings;
 use store::gaps::GapChange;
 use store::last_heard::LastHeardRow;
-use store::presence::PresenceRow;
+use store::presence::{Counts, PresenceRow};
 use store::{Retention, Settings, Store};
+use telemetry::Health;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower::ServiceExt as _;
 
@@ -48,16 +49,19 @@ fn country(code: &str) -> Country {
 struct Fixture {
     url: String,
     store: Store,
-    context: Context,
 }
 
 fn context(store: Store) -> Context {
-    Context {
+    context_with(store, Health::default())
+}
+
+fn context_with(store: Store, health: Health) -> Context {
+    Context::new(
         store,
-        clock: Arc::new(ManualClock::at(at(NOW))),
-        catalogue: Arc::new(Catalogue::builtin()),
-        health: telemetry::Health::default(),
-    }
+        Arc::new(ManualClock::at(at(NOW))),
+        Arc::new(Catalogue::builtin()),
+        health,
+    )
 }
 
 fn store_at(url: String) -> Store {
@@ -86,11 +90,7 @@ impl Fixture {
             quarantine_days: 7,
         };
         store.maintain(at(NOW), retention).await.unwrap();
-        Self {
-            url,
-            context: context(store.clone()),
-            store,
-        }
+        Self { url, store }
     }
 
     /// Puts a country to use, and gives it carriers.
@@ -133,6 +133,7 @@ impl Fixture {
         ids.dedup();
         let numbers = writer.find_devices(&ids, &bits).await.unwrap();
         let mut batch = Batch {
+            started_at: Some(at(NOW) - TimeDelta::days(3)),
             watermark: Some(at(NOW)),
             ..Batch::default()
         };
@@ -181,6 +182,26 @@ impl Fixture {
             .unwrap();
     }
 
+    /// Keeps the count of one minute, as the exporter would.
+    async fn keep_now(&self, minute: &str, devices: i64, carriers: &[(&str, i64)]) {
+        let [code] = self
+            .store
+            .countries()
+            .await
+            .unwrap()
+            .into_keys()
+            .collect::<Vec<_>>()[..]
+        else {
+            panic!("one country")
+        };
+        let carriers = carriers
+            .iter()
+            .map(|(carrier, devices)| (Carrier::slug(carrier), *devices))
+            .collect();
+        let counts = BTreeMap::from([(code, Counts { devices, carriers })]);
+        self.store.keep_now(at(minute), &counts).await.unwrap();
+    }
+
     async fn close(&self, code: &str, start: &str, completeness: Completeness) {
         let country = country(code);
         let hour = Hour {
@@ -202,8 +223,14 @@ impl Fixture {
         closing.commit(&lease, LEASE).await.unwrap();
     }
 
+    /// A context of its own for every request: what is reachable now is shown for a second, and
+    /// tests are faster than that.
+    fn context(&self) -> Context {
+        context(self.store.clone())
+    }
+
     async fn get(&self, uri: &str) -> Answer {
-        get(router(self.context.clone()), uri).await
+        get(router(self.context()), uri).await
     }
 
     /// Three hours of the Philippines: 08:00 complete, 09:00 not, 10:00 running; and India's
@@ -256,7 +283,12 @@ fn new_database() -> String {
 
 /// A server that nobody runs: port 1 refuses connections.
 fn away() -> Context {
-    context(store_at("postgres://nobody@127.0.0.1:1/nothing".to_owned()))
+    away_with(Health::default())
+}
+
+fn away_with(health: Health) -> Context {
+    let store = store_at("postgres://nobody@127.0.0.1:1/nothing".to_owned());
+    context_with(store, health)
 }
 
 struct Answer {
@@ -343,7 +375,8 @@ async fn a_country_is_unknown_until_it_is_counted_and_never_falsely_zero() {
         json!([{
             "country": "ph", "name": "Philippines", "name_ja": "フィリピン",
             "time_zone": "Asia/Manila", "now": null, "expected": null, "expected_low": null,
-            "missing": null, "silent": 0, "status": "unknown", "as_of": null,
+            "missing": null, "week_ago": null, "silent": 0, "status": "unknown", "as_of": null,
+            "last_heard_at": null,
         }])
     );
     let one = it.get("/api/v1/countries/ph").await.ok();
@@ -357,22 +390,108 @@ async fn a_country_is_unknown_until_it_is_counted_and_never_falsely_zero() {
     .await;
     it.hear("ph", "2026-11-19T02:10:00Z", &[("c", "smart")])
         .await;
-    let minute = at("2026-11-21T02:20:00Z");
-    let counts = it.store.count_now(minute).await.unwrap();
-    it.store.keep_now(minute, &counts).await.unwrap();
+    it.keep_now("2026-11-14T02:20:00Z", 5, &[("globe", 3), ("smart", 3)])
+        .await;
     let one = it.get("/api/v1/countries/PH").await.ok();
     assert_eq!(one["now"], 2);
+    assert_eq!(one["week_ago"], 5);
     assert_eq!(one["silent"], 1);
     assert_eq!(one["status"], "learning");
-    assert_eq!(one["as_of"], "2026-11-21T10:20:00+08:00");
+    assert_eq!(one["as_of"], "2026-11-21T10:20:41+08:00");
+    assert_eq!(one["last_heard_at"], "2026-11-21T10:10:00+08:00");
     assert_eq!(one["reach_window_secs"], 900);
     assert_eq!(
         one["carriers"],
         json!([
-            {"carrier": "globe", "name": "Globe", "now": 2},
-            {"carrier": "smart", "name": "Smart", "now": 0},
+            {"carrier": "globe", "name": "Globe", "now": 2, "week_ago": 3,
+             "last_heard_at": "2026-11-21T10:10:00+08:00"},
+            {"carrier": "smart", "name": "Smart", "now": 0, "week_ago": 3,
+             "last_heard_at": "2026-11-19T10:10:00+08:00"},
         ])
     );
+
+    // A gap over a third of the window makes it unknown, not lower.
+    let gap = GapChange::Over {
+        country: None,
+        cause: Cause::BrokerAway,
+        from: at("2026-11-21T02:10:00Z"),
+        to: at("2026-11-21T02:16:00Z"),
+        detail: String::new(),
+    };
+    let gaps = vec![gap];
+    it.commit(Batch {
+        gaps,
+        ..Batch::default()
+    })
+    .await;
+    let one = it.get("/api/v1/countries/ph").await.ok();
+    assert_eq!((&one["now"], &one["as_of"]), (&json!(null), &json!(null)));
+    assert_eq!(one["status"], "unknown");
+    assert_eq!(one["carriers"][0]["now"], json!(null));
+    assert_eq!(one["last_heard_at"], "2026-11-21T10:10:00+08:00");
+}
+
+#[tokio::test]
+async fn the_series_of_now_keeps_dips_and_says_what_is_unknown() {
+    let it = Fixture::new().await;
+    it.add_country("in", Tz::Asia__Kolkata, &["jio", "airtel"])
+        .await;
+    for (minute, devices, jio, airtel) in [
+        ("02:00", 10, 6, 5),
+        ("02:01", 9, 6, 4),
+        ("02:04", 4, 1, 4),
+        ("02:05", 8, 3, 5),
+        ("02:19", 10, 5, 6),
+    ] {
+        let minute = format!("2026-11-21T{minute}:00Z");
+        it.keep_now(&minute, devices, &[("jio", jio), ("airtel", airtel)])
+            .await;
+    }
+    let series = async |query: &str| {
+        let answer = it
+            .get(&format!(
+                "/api/v1/countries/in/now?from=2026-11-21T07:30&{query}"
+            ))
+            .await
+            .ok();
+        let items = answer["items"].as_array().unwrap().clone();
+        let devices: Vec<_> = items.iter().map(|item| item["devices"].as_i64()).collect();
+        (answer, devices)
+    };
+    let (answer, devices) = series("to=2026-11-21T07:36").await;
+    assert_eq!(
+        devices,
+        [Some(10), Some(9), None, None, Some(4), Some(8)],
+        "what was not counted is unknown"
+    );
+    assert_eq!(answer["step_secs"], 60);
+    assert_eq!(answer["time_zone"], "Asia/Kolkata");
+    assert_eq!(
+        answer["items"][0],
+        json!({"at": "2026-11-21T07:30:00+05:30", "devices": 10,
+            "carriers": {"airtel": 5, "jio": 6}, "expected": null, "expected_low": null})
+    );
+    // The minute that runs is under way, not unknown; 07:49 is the last that was counted.
+    let (answer, devices) = series("step=5").await;
+    assert_eq!(devices, [Some(4), Some(8), None, Some(10)]);
+    assert_eq!(answer["items"][1]["at"], "2026-11-21T07:35:00+05:30");
+    // The lowest minute of the carrier asked for, which is another than the country's.
+    let (answer, devices) = series("step=10&carrier=jio&to=2026-11-21T07:40").await;
+    assert_eq!(devices, [Some(1)]);
+    assert_eq!(answer["items"][0]["carriers"], json!({"jio": 1}));
+    let (_, devices) = series("step=5&carrier=airtel&to=2026-11-21T07:35").await;
+    assert_eq!(devices, [Some(4)]);
+
+    for (query, word) in [
+        ("step=0", "`step` is 0"),
+        ("from=2026-11-01", "more than 8 days"),
+        ("from=2026-08-01&step=60", "more than 92 days"),
+        ("carrier=globe", "`in`, which has: "),
+    ] {
+        let uri = format!("/api/v1/countries/in/now?{query}");
+        let detail = it.get(&uri).await.problem(400);
+        assert!(detail.contains(word), "{query}: {detail}");
+    }
 }
 
 #[tokio::test]
@@ -522,7 +641,7 @@ async fn an_answer_that_did_not_change_is_not_sent_again() {
         let held = first.header(header::ETAG).to_owned();
         let request = Request::get(&uri).header(header::IF_NONE_MATCH, &held);
         let request = request.body(Body::empty()).unwrap();
-        let again = send(router(it.context.clone()), request).await;
+        let again = send(router(it.context()), request).await;
         assert_eq!(
             (again.status, again.text.as_str()),
             (StatusCode::NOT_MODIFIED, "")
@@ -610,11 +729,7 @@ async fn only_reading_is_possible() {
     let it = Fixture::new().await;
     for method in ["POST", "PUT", "DELETE", "TRACE", "OPTIONS"] {
         let request = Request::builder().method(method).uri("/api/v1/countries");
-        let answer = send(
-            router(it.context.clone()),
-            request.body(Body::empty()).unwrap(),
-        )
-        .await;
+        let answer = send(router(it.context()), request.body(Body::empty()).unwrap()).await;
         answer.problem(405);
         assert_eq!(answer.header(header::ALLOW), "GET,HEAD", "{method}");
     }
@@ -623,11 +738,11 @@ async fn only_reading_is_possible() {
         .uri("/nothing")
         .body(Body::empty())
         .unwrap();
-    send(router(it.context.clone()), request).await.problem(405);
+    send(router(it.context()), request).await.problem(405);
     let request = Request::head("/api/v1/countries")
         .body(Body::empty())
         .unwrap();
-    let head = send(router(it.context.clone()), request).await;
+    let head = send(router(it.context()), request).await;
     assert_eq!((head.status, head.text.as_str()), (StatusCode::OK, ""));
 }
 
@@ -719,9 +834,9 @@ async fn without_a_database_it_says_so_and_lives() {
         (&json!(false), &json!(NOW))
     );
     get(router(away()), "/livez").await.ok();
-    let context = away();
-    context.health.not_ready("broker", "connection refused");
-    let ready = get(router(context), "/readyz").await;
+    let health = Health::default();
+    health.not_ready("broker", "connection refused");
+    let ready = get(router(away_with(health)), "/readyz").await;
     let detail = ready.problem(503);
     assert_eq!(detail, "not ready: broker, database");
     assert_eq!(ready.json()["troubles"][0]["why"], "connection refused");
@@ -802,9 +917,7 @@ async fn it_refuses_to_be_open_and_serves_until_it_is_told_to_stop() {
         ..config(Duration::from_secs(5))
     };
     let shutdown = tokio_util::sync::CancellationToken::new();
-    let error = headcount_api::run(open, away(), shutdown.clone())
-        .await
-        .unwrap_err();
+    let error = headcount_api::bind(&open).unwrap_err();
     assert!(error.to_string().contains("`--insecure-open`"), "{error}");
 
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -813,33 +926,55 @@ async fn it_refuses_to_be_open_and_serves_until_it_is_told_to_stop() {
         listen,
         ..config(Duration::from_secs(5))
     };
-    let error = headcount_api::run(config.clone(), away(), shutdown.clone())
-        .await
-        .unwrap_err();
+    let error = headcount_api::bind(&config).unwrap_err();
     assert!(format!("{error:#}").contains("`api.listen`"), "{error:#}");
     drop(taken);
 
-    let context = away();
-    let health = context.health.clone();
+    // Before there is data, it says what is being prepared; then the same address serves it.
+    let listener = headcount_api::bind(&config).unwrap();
+    let health = Health::default();
+    health.working("loading history", Some(43));
+    let prepared = tokio_util::sync::CancellationToken::new();
+    let clock = Arc::new(ManualClock::at(at(NOW)));
+    let preparing = headcount_api::run_preparing(
+        listener.try_clone().unwrap(),
+        config.clone(),
+        clock,
+        health.clone(),
+        prepared.clone(),
+    );
     let client = async {
-        while !health.troubles().is_empty() || tokio::net::TcpStream::connect(listen).await.is_err()
-        {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        let mut stream = tokio::net::TcpStream::connect(listen).await.unwrap();
-        stream
-            .write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            .await
-            .unwrap();
-        let mut answer = [0; 12];
-        stream.read_exact(&mut answer).await.unwrap();
+        let status = fetch(listen, "/api/v1/status").await;
+        assert!(
+            status.contains(r#"{"what":"loading history","percent":43}"#),
+            "{status}"
+        );
+        let countries = fetch(listen, "/api/v1/countries").await;
+        assert!(countries.starts_with("HTTP/1.1 503"), "{countries}");
+        assert!(countries.contains("getting ready"), "{countries}");
+        let page = fetch(listen, "/").await;
+        assert!(page.starts_with("HTTP/1.1 200"), "{page}");
+        prepared.cancel();
+    };
+    let (served, ()) = tokio::join!(preparing, client);
+    served.unwrap();
+
+    let client = async {
+        let answer = fetch(listen, "/livez").await;
         shutdown.cancel();
         answer
     };
-    let (served, answer) = tokio::join!(
-        headcount_api::run(config, context, shutdown.clone()),
-        client
-    );
+    let served = headcount_api::run(listener, config, away_with(health), shutdown.clone());
+    let (served, answer) = tokio::join!(served, client);
     served.unwrap();
-    assert_eq!(&answer, b"HTTP/1.1 200");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+async fn fetch(address: std::net::SocketAddr, path: &str) -> String {
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
 }

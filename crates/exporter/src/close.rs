@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use model::{Completeness, Country, Gap, Hour, Instant};
+use model::{Completeness, Country, Gap, Horizon, Hour, Instant};
 use store::closing::{Closing, LateHour};
 use store::countries::CountryRow;
 use store::leases::Lease;
 use telemetry::Counter;
 
 use crate::Context;
-use crate::schedule::{Horizon, closable, closing_start};
+use crate::schedule::{closable, closing_start};
 
 /// An hour that keeps receiving presence is counted again at most this often.
 const RECOUNT_INTERVAL: TimeDelta = TimeDelta::minutes(1);

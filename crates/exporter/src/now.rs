@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
-use model::{Country, Gap, Instant};
+use model::horizon::now_is_known;
+use model::{Country, Gap, Horizon, Instant};
 use store::countries::CountryRow;
 use telemetry::Gauge;
 
 use crate::dogstatsd::Kind;
 use crate::emit::Emitter;
-use crate::schedule::{Horizon, now_is_known};
 use crate::{Config, Context};
 
 /// Counts the devices reachable at the start of this minute, keeps and sends the counts. A country
@@ -38,7 +38,12 @@ pub(crate) async fn count(
         .map(|record| record.gap)
         .collect();
 
-    let mut counts = store.count_now(minute).await?;
+    let mut counts: BTreeMap<_, _> = store
+        .count_now(minute)
+        .await?
+        .into_iter()
+        .map(|(country, reachable)| (country, reachable.counts))
+        .collect();
     let known = |country: &Country, row: Option<&CountryRow>| {
         row.is_some_and(|row| now_is_known(*country, row.reach_window, &gaps, horizon, minute))
     };

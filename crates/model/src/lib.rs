@@ -7,7 +7,8 @@
 //! 2. [`heartbeat`], [`quarantine`]: what a heartbeat says, and why one is set aside.
 //! 3. [`catalogue`]: which country and carrier a network code means.
 //! 4. [`hour`], [`heard`]: which hour of which country it counts in.
-//! 5. [`gap`]: what we could not see, and which hours that leaves untrue.
+//! 5. [`gap`], [`horizon`]: what we could not see, how far we have heard, and which counts that
+//!    leaves untrue.
 
 pub mod catalogue;
 pub mod clock;
@@ -15,6 +16,7 @@ pub mod device;
 pub mod gap;
 pub mod heard;
 pub mod heartbeat;
+pub mod horizon;
 pub mod hour;
 pub mod plmn;
 pub mod quarantine;
@@ -26,6 +28,7 @@ pub use device::{DeviceId, DeviceNo, DeviceStatus};
 pub use gap::{Cause, Completeness, Gap};
 pub use heard::Heard;
 pub use heartbeat::Heartbeat;
+pub use horizon::Horizon;
 pub use hour::{Hour, ZoneHistory};
 pub use plmn::{Mcc, Mnc, Plmn};
 pub use quarantine::Reason;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::TimeDelta;
 use model::{Carrier, CarrierBit, Country, Instant};
 
 use crate::countries::read_country;
@@ -11,18 +12,43 @@ use crate::{Error, Result, Store, carriers};
 /// How long a segment that fell silent is still counted, as 0.
 pub const ALIVE_DAYS: i32 = 7;
 
+/// What is reachable in one country.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reachable {
+    /// Distinct devices heard within the reach window.
+    pub counts: Counts,
+    /// When a device was last heard through each carrier, to the minute of the device.
+    pub last_heard_at: BTreeMap<Carrier, Instant>,
+}
+
+/// The count of one step of the minutely series.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NowStep {
+    /// When the step starts.
+    pub start: Instant,
+    /// The counts of its lowest minute.
+    pub counts: Counts,
+}
+
 #[derive(sqlx::FromRow)]
 struct Row {
     country: String,
     carrier_bit: i16,
     devices: i64,
     latest_devices: i64,
+    last_heard_at: Instant,
 }
 
 #[derive(sqlx::FromRow)]
-struct NowRow {
+struct MinuteRow {
     country: String,
-    minute: Instant,
+    devices: i32,
+    carriers: sqlx::types::Json<BTreeMap<Carrier, i64>>,
+}
+
+#[derive(sqlx::FromRow)]
+struct StepRow {
+    start: Instant,
     devices: i32,
     carriers: sqlx::types::Json<BTreeMap<Carrier, i64>>,
 }
@@ -33,14 +59,15 @@ impl Store {
     ///
     /// # Errors
     /// When the database is away, or takes longer than allowed.
-    pub async fn count_now(&self, as_of: Instant) -> Result<BTreeMap<Country, Counts>> {
+    pub async fn count_now(&self, as_of: Instant) -> Result<BTreeMap<Country, Reachable>> {
         let rows: Vec<Row> = Error::at(
             "count_now",
             sqlx::query_as(
                 "select l.country, l.carrier_bit,
                         count(*) filter (where l.heard_at >= w.since) as devices,
                         count(*) filter (where l.heard_at >= w.since and l.latest)
-                            as latest_devices
+                            as latest_devices,
+                        max(l.heard_at) as last_heard_at
                  from last_heard l
                  join (select country, $1 - make_interval(secs => reach_window_secs) as since
                        from countries) w using (country)
@@ -54,16 +81,21 @@ impl Store {
         )?;
         let mut connection = Error::at("count_now", self.pool.acquire().await)?;
         let bits = carriers::all(&mut connection).await?;
-        let mut counts: BTreeMap<Country, Counts> = BTreeMap::new();
+        let mut reachable: BTreeMap<Country, Reachable> = BTreeMap::new();
         for row in rows {
             let country = read_country(&row.country)?;
             let carrier = CarrierBit::new(row.carrier_bit)
                 .map_or_else(Carrier::unknown, |bit| bits.carrier(country, bit));
-            let entry = counts.entry(country).or_default();
-            entry.devices += row.latest_devices;
-            *entry.carriers.entry(carrier).or_default() += row.devices;
+            let entry = reachable.entry(country).or_default();
+            entry.counts.devices += row.latest_devices;
+            *entry.counts.carriers.entry(carrier.clone()).or_default() += row.devices;
+            let last_heard_at = entry
+                .last_heard_at
+                .entry(carrier)
+                .or_insert(row.last_heard_at);
+            *last_heard_at = row.last_heard_at.max(*last_heard_at);
         }
-        Ok(counts)
+        Ok(reachable)
     }
 
     /// Keeps the counts of one minute. Counting a minute again replaces them.
@@ -99,29 +131,73 @@ impl Store {
         Error::at("keep_now", done).map(drop)
     }
 
-    /// The newest minute kept for each country, if it is not older than `since`.
+    /// The counts kept of one minute. A country that is not there could not be counted then.
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn latest_now(&self, since: Instant) -> Result<BTreeMap<Country, (Instant, Counts)>> {
-        let rows: Vec<NowRow> = Error::at(
-            "latest_now",
-            sqlx::query_as(
-                "select distinct on (country) country, minute, devices, carriers
-                 from now_counts where minute >= $1 order by country, minute desc",
-            )
-            .bind(since)
-            .fetch_all(&self.pool)
-            .await,
+    pub async fn now_at(&self, minute: Instant) -> Result<BTreeMap<Country, Counts>> {
+        let rows: Vec<MinuteRow> = Error::at(
+            "now_at",
+            sqlx::query_as("select country, devices, carriers from now_counts where minute = $1")
+                .bind(minute)
+                .fetch_all(&self.pool)
+                .await,
         )?;
         rows.into_iter()
             .map(|row| {
-                let counts = Counts {
-                    devices: row.devices.into(),
-                    carriers: row.carriers.0,
-                };
-                Ok((read_country(&row.country)?, (row.minute, counts)))
+                let country = read_country(&row.country)?;
+                Ok((country, counts(row.devices, row.carriers)))
             })
             .collect()
+    }
+
+    /// The minutes kept of a country in `[from, to)`, by steps that start at `from`: each with its
+    /// lowest minute, by the count of `carrier` where one is given. Steps of which no minute could
+    /// be counted are left out.
+    ///
+    /// # Errors
+    /// When the database is away, or takes longer than allowed.
+    pub async fn now_series(
+        &self,
+        country: Country,
+        from: Instant,
+        to: Instant,
+        step: TimeDelta,
+        carrier: Option<&Carrier>,
+    ) -> Result<Vec<NowStep>> {
+        let rows: Vec<StepRow> = Error::at(
+            "now_series",
+            sqlx::query_as(
+                "select distinct on (start) start, devices, carriers
+                 from (select date_bin(make_interval(secs => $4), minute, $2) as start,
+                              minute, devices, carriers
+                       from now_counts where country = $1 and minute >= $2 and minute < $3) m
+                 order by start,
+                          case when $5::text is null then devices
+                               else coalesce((carriers ->> $5)::int, 0) end,
+                          minute",
+            )
+            .bind(country.as_str())
+            .bind(from)
+            .bind(to)
+            .bind(step.as_seconds_f64())
+            .bind(carrier.map(Carrier::as_str))
+            .fetch_all(&self.pool)
+            .await,
+        )?;
+        Ok(rows
+            .into_iter()
+            .map(|row| NowStep {
+                start: row.start,
+                counts: counts(row.devices, row.carriers),
+            })
+            .collect())
+    }
+}
+
+fn counts(devices: i32, carriers: sqlx::types::Json<BTreeMap<Carrier, i64>>) -> Counts {
+    Counts {
+        devices: devices.into(),
+        carriers: carriers.0,
     }
 }

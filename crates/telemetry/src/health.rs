@@ -7,6 +7,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Debug, Clone, Default)]
 pub struct Health {
     parts: Arc<Mutex<BTreeMap<&'static str, Option<String>>>>,
+    work: Arc<Mutex<Option<Work>>>,
+}
+
+/// A piece of work that has to be done before anything else.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Work {
+    /// What is being done, in words.
+    pub what: String,
+    /// How much of it is done, 0 to 100; `None` when that cannot be told.
+    pub percent: Option<u8>,
 }
 
 impl Health {
@@ -23,6 +33,20 @@ impl Health {
     /// Says that a part cannot work, and why.
     pub fn not_ready(&self, part: &'static str, why: impl Into<String>) {
         self.set(part, Some(why.into()));
+    }
+
+    /// Says what the process is doing before it can start its parts.
+    pub fn working(&self, what: impl Into<String>, percent: Option<u8>) {
+        let what = what.into();
+        let percent = percent.map(|percent| percent.min(100));
+        *self.work.lock().unwrap_or_else(PoisonError::into_inner) = Some(Work { what, percent });
+    }
+
+    /// What the process is doing before it can start its parts, if it is.
+    #[must_use]
+    pub fn work(&self) -> Option<Work> {
+        let work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
+        work.clone()
     }
 
     fn set(&self, part: &'static str, state: Option<String>) {

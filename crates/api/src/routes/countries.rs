@@ -1,11 +1,9 @@
 //! `/api/v1/countries`: how many devices are reachable now.
 
-use std::collections::{BTreeMap, HashMap};
-
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use chrono::{DateTime, FixedOffset, TimeDelta};
+use chrono::{DateTime, FixedOffset, SubsecRound as _};
 use model::{Carrier, Country, Instant, Segment};
 use serde::Serialize;
 use store::countries::CountryRow;
@@ -13,11 +11,9 @@ use store::presence::Counts;
 use utoipa::ToSchema;
 
 use crate::extract::{InPath, InQuery, NoParameters};
+use crate::live::Reading;
 use crate::problem::{Problem, ProblemDetails, quoted};
 use crate::{Context, caching, time};
-
-/// Counts of *reachable now* are made every minute; one older than two says nothing about now.
-const NOW_IS_FRESH: TimeDelta = TimeDelta::minutes(2);
 
 /// The countries in use.
 #[derive(Debug, Serialize, ToSchema)]
@@ -26,7 +22,8 @@ pub(crate) struct CountryList {
     #[schema(example = json!([{
         "country": "ph", "name": "Philippines", "name_ja": "フィリピン",
         "time_zone": "Asia/Manila", "now": 1203, "expected": null, "expected_low": null,
-        "missing": null, "silent": 17, "status": "learning", "as_of": "2026-11-21T10:20:00+08:00"
+        "missing": null, "week_ago": 1190, "silent": 17, "status": "learning",
+        "as_of": "2026-11-21T10:20:41+08:00", "last_heard_at": "2026-11-21T10:20:39+08:00"
     }]))]
     items: Vec<CountryItem>,
     /// Where to go on; null at the end.
@@ -34,7 +31,7 @@ pub(crate) struct CountryList {
     next: Option<String>,
 }
 
-/// One country, as of the last full minute.
+/// One country at this moment.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CountryItem {
     /// ISO 3166-1 alpha-2 in lower case; `zz` for devices that could not be placed.
@@ -61,15 +58,21 @@ pub(crate) struct CountryItem {
     /// Expected minus reachable now, never below 0; null while learning.
     #[schema(example = json!(null))]
     missing: Option<i64>,
+    /// How many were reachable at this minute a week ago; null when that could not be told.
+    #[schema(example = 1190)]
+    week_ago: Option<i64>,
     /// Active devices that were not heard for three of their intervals, and a day at least.
     #[schema(example = 17)]
     silent: i64,
     /// Whether what is reachable is what should be.
     #[schema(example = "learning")]
     status: CountryStatus,
-    /// The minute for which `now` holds, by the country's clock; null when unknown.
-    #[schema(example = "2026-11-21T10:20:00+08:00")]
+    /// The moment for which `now` holds, by the country's clock; null when unknown.
+    #[schema(example = "2026-11-21T10:20:41+08:00")]
     as_of: Option<DateTime<FixedOffset>>,
+    /// When a device was last heard here, by the country's clock; null if none was in seven days.
+    #[schema(example = "2026-11-21T10:20:39+08:00")]
+    last_heard_at: Option<DateTime<FixedOffset>>,
 }
 
 /// The state of a country.
@@ -91,7 +94,8 @@ pub(crate) struct CountryDetail {
     item: CountryItem,
     /// Its carriers, in the order of their slugs. A device that used two within the reach window
     /// counts in both, so they may add up to more than `now`.
-    #[schema(example = json!([{"carrier": "globe", "name": "Globe", "now": 702}]))]
+    #[schema(example = json!([{"carrier": "globe", "name": "Globe", "now": 702, "week_ago": 690,
+        "last_heard_at": "2026-11-21T10:20:39+08:00"}]))]
     carriers: Vec<CarrierItem>,
     /// How long after its last heartbeat a device counts as reachable, in seconds.
     #[schema(example = 900)]
@@ -111,6 +115,13 @@ pub(crate) struct CarrierItem {
     /// Distinct devices heard through it within the reach window; null when unknown.
     #[schema(example = 702)]
     now: Option<i64>,
+    /// How many were at this minute a week ago; null when that could not be told.
+    #[schema(example = 690)]
+    week_ago: Option<i64>,
+    /// When a device was last heard through it, by the country's clock; null if none was in seven
+    /// days.
+    #[schema(example = "2026-11-21T10:20:39+08:00")]
+    last_heard_at: Option<DateTime<FixedOffset>>,
 }
 
 /// All countries
@@ -136,14 +147,11 @@ pub(crate) async fn list(
     InQuery(NoParameters {}): InQuery<NoParameters>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let now = context.clock.now();
-    let rows = context.store.countries().await?;
-    let state = Snapshot::read(&context, now).await?;
-    let mut countries: Vec<_> = rows.values().collect();
-    countries.sort_unstable_by_key(|row| row.country);
-    let items = countries
-        .into_iter()
-        .map(|row| state.item(&context, row))
+    let reading = context.live().await?;
+    let items = reading
+        .countries
+        .values()
+        .map(|row| country_item(&context, &reading, row))
         .collect();
     json(&headers, &CountryList { items, next: None })
 }
@@ -176,19 +184,17 @@ pub(crate) async fn one(
     InQuery(NoParameters {}): InQuery<NoParameters>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let now = context.clock.now();
     let row = in_use(&context, &code).await?;
-    let state = Snapshot::read(&context, now).await?;
+    let reading = context.live().await?;
     let bits = context.store.carrier_bits().await?;
-    let counted = state.reachable.get(&row.country).map(|(_, counts)| counts);
     let carriers = bits
         .carriers_of(row.country)
         .into_iter()
-        .map(|carrier| carrier_item(&context, row.country, carrier, counted))
+        .map(|carrier| carrier_item(&context, &reading, &row, carrier))
         .filter(|item| !is_placeholder(&item.carrier) || item.now.is_some_and(|now| now > 0))
         .collect();
     let detail = CountryDetail {
-        item: state.item(&context, &row),
+        item: country_item(&context, &reading, &row),
         carriers,
         reach_window_secs: row.reach_window.as_secs(),
     };
@@ -208,39 +214,58 @@ pub(crate) async fn in_use(context: &Context, code: &str) -> Result<CountryRow, 
     })
 }
 
-/// What holds for all countries at one time.
-struct Snapshot {
-    reachable: BTreeMap<Country, (Instant, Counts)>,
-    silent: HashMap<Country, i64>,
+/// The carrier that a query names, if the country has it.
+pub(crate) async fn carrier_of(
+    context: &Context,
+    row: &CountryRow,
+    slug: &str,
+) -> Result<Carrier, Problem> {
+    let carriers = context.store.carrier_bits().await?.carriers_of(row.country);
+    if let Some(carrier) = carriers.iter().find(|carrier| carrier.as_str() == slug) {
+        return Ok(carrier.clone());
+    }
+    let known: Vec<_> = carriers.iter().map(Carrier::as_str).collect();
+    let detail = if known.is_empty() {
+        format!(
+            "`carrier` {} cannot be used: `{}` has no carriers yet",
+            quoted(slug),
+            row.country
+        )
+    } else {
+        format!(
+            "`carrier` {} is not one of `{}`, which has: {}",
+            quoted(slug),
+            row.country,
+            known.join(", ")
+        )
+    };
+    Err(Problem::bad_parameter("carrier", detail))
 }
 
-impl Snapshot {
-    async fn read(context: &Context, now: Instant) -> Result<Self, Problem> {
-        Ok(Self {
-            reachable: context.store.latest_now(now - NOW_IS_FRESH).await?,
-            silent: context.store.silent_devices(now).await?,
-        })
-    }
-
-    fn item(&self, context: &Context, row: &CountryRow) -> CountryItem {
-        let counted = self.reachable.get(&row.country);
-        let (name, name_ja) = names(context, row.country);
-        CountryItem {
-            country: row.country.to_string(),
-            name,
-            name_ja,
-            time_zone: row.zones.zone_at(context.clock.now()).name().to_owned(),
-            now: counted.map(|(_, counts)| counts.devices),
-            expected: None,
-            expected_low: None,
-            missing: None,
-            silent: self.silent.get(&row.country).copied().unwrap_or(0),
-            status: match counted {
-                Some(_) => CountryStatus::Learning,
-                None => CountryStatus::Unknown,
-            },
-            as_of: counted.map(|(minute, _)| time::local(*minute, &row.zones)),
-        }
+fn country_item(context: &Context, reading: &Reading, row: &CountryRow) -> CountryItem {
+    let counted = reading.reachable(row);
+    let (name, name_ja) = names(context, row.country);
+    let local = |instant: Instant| time::local(instant.trunc_subsecs(0), &row.zones);
+    CountryItem {
+        country: row.country.to_string(),
+        name,
+        name_ja,
+        time_zone: row.zones.zone_at(reading.at).name().to_owned(),
+        now: counted.as_ref().map(|counts| counts.devices),
+        expected: None,
+        expected_low: None,
+        missing: None,
+        week_ago: reading.week_ago(row.country).map(|counts| counts.devices),
+        silent: reading.silent(row.country),
+        status: match counted {
+            Some(_) => CountryStatus::Learning,
+            None => CountryStatus::Unknown,
+        },
+        as_of: counted.is_some().then(|| local(reading.at)),
+        last_heard_at: reading
+            .last_heard_at(row.country)
+            .and_then(|by_carrier| by_carrier.values().max())
+            .map(|instant| local(*instant)),
     }
 }
 
@@ -260,11 +285,19 @@ fn names(context: &Context, country: Country) -> (String, String) {
 
 fn carrier_item(
     context: &Context,
-    country: Country,
+    reading: &Reading,
+    row: &CountryRow,
     carrier: Carrier,
-    counted: Option<&Counts>,
 ) -> CarrierItem {
-    let now = counted.map(|counts| counts.carriers.get(&carrier).copied().unwrap_or(0));
+    let country = row.country;
+    // A carrier that is not there had none.
+    let of_carrier = |counts: &Counts| counts.carriers.get(&carrier).copied().unwrap_or(0);
+    let now = reading.reachable(row).as_ref().map(of_carrier);
+    let week_ago = reading.week_ago(country).map(of_carrier);
+    let last_heard_at = reading
+        .last_heard_at(country)
+        .and_then(|by_carrier| by_carrier.get(&carrier))
+        .map(|instant| time::local(instant.trunc_subsecs(0), &row.zones));
     let segment = Segment { country, carrier };
     let slug = segment.carrier.to_string();
     let name = match context.catalogue.carrier_name(&segment) {
@@ -277,6 +310,8 @@ fn carrier_item(
         carrier: slug,
         name,
         now,
+        week_ago,
+        last_heard_at,
     }
 }
 

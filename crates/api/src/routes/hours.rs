@@ -6,23 +6,24 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use chrono::{DateTime, FixedOffset, TimeDelta};
-use model::{Carrier, Gap, Hour, Instant, ZoneHistory};
+use model::{Carrier, Gap, Hour, Instant};
 use serde::{Deserialize, Serialize};
 use store::countries::CountryRow;
 use store::hours::HourlyCount;
 use store::presence::Counts;
 use utoipa::ToSchema;
 
-use super::countries::{in_use, json as json_answer};
+use super::countries::{carrier_of, in_use, json as json_answer};
 use crate::extract::{InPath, InQuery};
-use crate::problem::{Problem, ProblemDetails, quoted};
+use crate::problem::{Problem, ProblemDetails};
+use crate::range::{Lengths, Range};
 use crate::{Context, table, time};
 
-/// The range answered when none is asked for.
-const DEFAULT_RANGE: TimeDelta = TimeDelta::hours(24);
-
-/// The longest range answered at once.
-const MAX_RANGE: TimeDelta = TimeDelta::days(92);
+/// The range answered when none is asked for, and the longest answered at once.
+const LENGTHS: Lengths = Lengths {
+    default: TimeDelta::hours(24),
+    max: TimeDelta::days(92),
+};
 
 /// Which hours.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
@@ -186,47 +187,6 @@ pub(crate) async fn csv(
     ))
 }
 
-/// The instants asked about: `[from, to)`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Range {
-    from: Instant,
-    to: Instant,
-}
-
-impl Range {
-    fn read(query: &HoursQuery, zones: &ZoneHistory, now: Instant) -> Result<Self, Problem> {
-        let instant = |name: &'static str, text: &Option<String>| {
-            let parsed = text.as_deref().map(|text| {
-                time::parse(text, zones).map_err(|error| {
-                    Problem::bad_parameter(name, format!("`{name}` {} {error}", quoted(text)))
-                })
-            });
-            parsed.transpose()
-        };
-        let given_to = instant("to", &query.to)?;
-        let to = given_to.unwrap_or(now);
-        let from = instant("from", &query.from)?.unwrap_or(to - DEFAULT_RANGE);
-        let shown = |instant| time::text(time::local(instant, zones));
-        let end = match given_to {
-            Some(to) => format!("`to` ({})", shown(to)),
-            None => format!("`to` (now, {}, as none is given)", shown(to)),
-        };
-        if from > to {
-            let detail = format!("`from` ({}) is after {end}: swap them", shown(from));
-            return Err(Problem::bad_parameter("from", detail));
-        }
-        if to - from > MAX_RANGE {
-            let detail = format!(
-                "from `from` ({}) to {end} are more than {} days: ask for them in parts",
-                shown(from),
-                MAX_RANGE.num_days()
-            );
-            return Err(Problem::bad_parameter("from", detail));
-        }
-        Ok(Self { from, to })
-    }
-}
-
 /// What is asked, with every parameter understood.
 struct Question {
     row: CountryRow,
@@ -239,7 +199,8 @@ impl Question {
     async fn read(context: &Context, code: &str, query: &HoursQuery) -> Result<Self, Problem> {
         let now = context.clock.now();
         let row = in_use(context, code).await?;
-        let range = Range::read(query, &row.zones, now)?;
+        let HoursQuery { from, to, .. } = query;
+        let range = Range::read(from.as_deref(), to.as_deref(), LENGTHS, &row.zones, now)?;
         let carrier = match &query.carrier {
             Some(slug) => Some(carrier_of(context, &row, slug).await?),
             None => None,
@@ -383,30 +344,6 @@ impl Live {
     }
 }
 
-/// The carrier that a query names, if the country has it.
-async fn carrier_of(context: &Context, row: &CountryRow, slug: &str) -> Result<Carrier, Problem> {
-    let carriers = context.store.carrier_bits().await?.carriers_of(row.country);
-    if let Some(carrier) = carriers.iter().find(|carrier| carrier.as_str() == slug) {
-        return Ok(carrier.clone());
-    }
-    let known: Vec<_> = carriers.iter().map(Carrier::as_str).collect();
-    let detail = if known.is_empty() {
-        format!(
-            "`carrier` {} cannot be used: `{}` has no carriers yet",
-            quoted(slug),
-            row.country
-        )
-    } else {
-        format!(
-            "`carrier` {} is not one of `{}`, which has: {}",
-            quoted(slug),
-            row.country,
-            known.join(", ")
-        )
-    };
-    Err(Problem::bad_parameter("carrier", detail))
-}
-
 /// The table: a row of names, then one row per hour.
 fn rows(items: &[HourItem]) -> Vec<Vec<String>> {
     let carriers: BTreeSet<&String> = items.iter().flat_map(|item| item.carriers.keys()).collect();
@@ -443,49 +380,8 @@ fn rows(items: &[HourItem]) -> Vec<Vec<String>> {
 mod tests {
     use super::*;
 
-    fn range(from: Option<&str>, to: Option<&str>) -> Result<Range, String> {
-        let query = HoursQuery {
-            from: from.map(str::to_owned),
-            to: to.map(str::to_owned),
-            carrier: None,
-        };
-        let zones = ZoneHistory::always(chrono_tz::Tz::Asia__Manila);
-        let now = "2026-11-21T02:20:00Z".parse().unwrap();
-        Range::read(&query, &zones, now).map_err(|problem| format!("{problem:?}"))
-    }
-
     fn at(text: &str) -> Instant {
         text.parse().unwrap()
-    }
-
-    #[test]
-    fn a_range_has_defaults_and_limits() {
-        let last_day = range(None, None).unwrap();
-        assert_eq!(last_day.to, at("2026-11-21T02:20:00Z"));
-        assert_eq!(last_day.to - last_day.from, DEFAULT_RANGE);
-        let until = range(None, Some("2026-11-20")).unwrap();
-        assert_eq!(until.from, at("2026-11-18T16:00:00Z"));
-        assert!(
-            range(Some("2026-08-01"), Some("2026-11-01")).is_ok(),
-            "92 days"
-        );
-
-        let swapped = range(Some("2026-11-21"), Some("2026-11-20")).unwrap_err();
-        for word in [
-            "`from` (2026-11-21T00:00:00+08:00)",
-            "`to` (2026-11-20T00:00:00+08:00)",
-        ] {
-            assert!(swapped.contains(word), "{swapped}");
-        }
-        let future = range(Some("2026-12-01"), None).unwrap_err();
-        assert!(future.contains("as none is given"), "{future}");
-        let decade = range(Some("2016-11-21"), None).unwrap_err();
-        assert!(decade.contains("92 days"), "{decade}");
-        let nonsense = range(Some("tomorrow"), None).unwrap_err();
-        assert!(
-            nonsense.contains("`from` `tomorrow` is no time"),
-            "{nonsense}"
-        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Probes for whoever runs this: alive, ready, metrics; and a word at the front door.
+//! Probes for whoever runs this: alive, ready, metrics.
 
 use axum::Json;
 use axum::extract::State;
@@ -11,15 +11,6 @@ use crate::problem::{Problem, ProblemDetails};
 
 /// What Prometheus and Datadog's Agent ask for.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-const WELCOME: &str = "headcount: how many devices were connected, per country and carrier, in \
-every hour of the country's local clock.
-
-  /api/v1/countries                     devices reachable now
-  /api/v1/countries/{country}/hours     devices in every hour; hours.csv for a spreadsheet
-  /api/v1/status                        whether headcount itself can count
-  /openapi.json                         everything there is, described for programs
-";
 
 /// The answer of a probe.
 #[derive(Debug, Serialize, ToSchema)]
@@ -85,13 +76,5 @@ pub(crate) async fn metrics() -> ([(HeaderName, &'static str); 1], String) {
     (
         [(header::CONTENT_TYPE, OPEN_METRICS)],
         telemetry::metrics::open_metrics(),
-    )
-}
-
-/// What stands at `/`.
-pub(crate) async fn welcome() -> ([(HeaderName, &'static str); 1], &'static str) {
-    (
-        [(header::CONTENT_TYPE, "text/plain; charset=utf-8")],
-        WELCOME,
     )
 }

@@ -7,9 +7,11 @@ use axum::extract::State;
 use axum::http::{HeaderName, header};
 use chrono::{DateTime, TimeDelta, Utc};
 use model::Instant;
+use model::horizon::NOW_MAX_LAG;
 use serde::Serialize;
 use store::gaps::GapRecord;
 use store::slots::SlotState;
+use telemetry::health::Work;
 use utoipa::ToSchema;
 
 use crate::Context;
@@ -18,9 +20,6 @@ use crate::problem::{Problem, ProblemDetails};
 
 /// How far back gaps, incomplete hours and quarantined messages are shown.
 const LOOK_BACK: TimeDelta = TimeDelta::hours(24);
-
-/// Beyond this lag a count of now is unknown.
-const MAX_WATERMARK_LAG: TimeDelta = TimeDelta::seconds(60);
 
 /// The most gaps shown; the newest.
 const MAX_GAPS_SHOWN: usize = 200;
@@ -37,6 +36,9 @@ pub(crate) struct StatusAnswer {
     /// Why not; empty when it can.
     #[schema(example = json!([]))]
     why: Vec<String>,
+    /// What the process is doing before it can answer anything else; null once it can.
+    #[schema(example = json!(null))]
+    preparing: Option<PreparingItem>,
     /// The sessions with the broker.
     #[schema(example = json!([{
         "slot": "default", "topic_filter": "devices/+/heartbeat",
@@ -66,6 +68,17 @@ pub(crate) struct StatusAnswer {
     postgres: PostgresItem,
     /// Datadog's Agent.
     agent: AgentItem,
+}
+
+/// A piece of work to be done before counts can be answered.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PreparingItem {
+    /// What is being done, in words.
+    #[schema(example = "loading 28 days of history")]
+    what: String,
+    /// How much of it is done, 0 to 100; null when that cannot be told.
+    #[schema(example = 43)]
+    percent: Option<u8>,
 }
 
 /// One session with the broker.
@@ -161,15 +174,31 @@ pub(crate) async fn status(
         Ok(answer) => answer,
         Err(error) if error.is_away() || error.is_pool_exhausted() => {
             tracing::warn!(%error, "the database does not answer");
-            StatusAnswer {
-                as_of: now,
-                why: vec!["the database does not answer".to_owned()],
-                ..StatusAnswer::default()
-            }
+            cannot_count(now, "the database does not answer")
         }
         Err(error) => return Err(error.into()),
     };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)))
+}
+
+/// The state while the process is getting ready and there is nothing to read yet.
+pub(crate) fn preparing(now: Instant, work: Option<Work>) -> Json<StatusAnswer> {
+    let work = work.unwrap_or_default();
+    Json(StatusAnswer {
+        preparing: Some(PreparingItem {
+            what: work.what,
+            percent: work.percent,
+        }),
+        ..cannot_count(now, "getting ready")
+    })
+}
+
+fn cannot_count(now: Instant, why: &str) -> StatusAnswer {
+    StatusAnswer {
+        as_of: now,
+        why: vec![why.to_owned()],
+        ..StatusAnswer::default()
+    }
 }
 
 async fn read(context: &Context, now: Instant) -> store::Result<StatusAnswer> {
@@ -183,6 +212,7 @@ async fn read(context: &Context, now: Instant) -> store::Result<StatusAnswer> {
         as_of: now,
         can_count: why.is_empty(),
         why,
+        preparing: None,
         ingest: slots
             .into_iter()
             .map(|slot| slot_item(slot, &gaps, now))
@@ -223,7 +253,7 @@ fn blind(slots: &[SlotState], gaps: &[GapRecord], now: Instant) -> Vec<String> {
         }
         match watermark.map(|watermark| now - watermark) {
             None => why.push(format!("slot `{slot}`: not yet connected to the broker")),
-            Some(lag) if lag > MAX_WATERMARK_LAG => {
+            Some(lag) if lag > NOW_MAX_LAG => {
                 why.push(format!(
                     "slot `{slot}`: the watermark is {} s behind",
                     lag.num_seconds()

@@ -1,5 +1,6 @@
 //! Running roles until the process is asked to end.
 
+use std::net::TcpListener;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +26,21 @@ pub(crate) enum Role {
 /// Runs roles until SIGTERM, SIGINT, or until one of them fails; that is an error.
 pub(crate) async fn run(app: App, roles: &[Role], migrate: bool) -> anyhow::Result<ExitCode> {
     end_on_signal(&app.shutdown);
+    let listener = match roles.contains(&Role::Api) {
+        true => Some(headcount_api::bind(&app.config.api)?),
+        false => None,
+    };
+    work(app, roles, listener, migrate).await
+}
+
+/// Runs roles until the end is asked for, or until one of them fails; that is an error. The API is
+/// among them where there is a listener for it.
+pub(crate) async fn work(
+    app: App,
+    roles: &[Role],
+    listener: Option<TcpListener>,
+    migrate: bool,
+) -> anyhow::Result<ExitCode> {
     let mut tasks: JoinSet<(&'static str, anyhow::Result<()>)> = JoinSet::new();
     let clock: Arc<dyn Clock> = app.clock.clone();
     let App {
@@ -35,15 +51,15 @@ pub(crate) async fn run(app: App, roles: &[Role], migrate: bool) -> anyhow::Resu
         ..
     } = &app;
     // What answers over HTTP comes first: it can say that the database is away.
-    let context = headcount_api::Context {
-        store: store.clone(),
-        clock: Arc::clone(&clock),
-        catalogue: Arc::clone(catalogue),
-        health: health.clone(),
-    };
-    if roles.contains(&Role::Api) {
-        let (config, shutdown) = (app.config.api.clone(), shutdown.clone());
-        tasks.spawn(async move { ("api", headcount_api::run(config, context, shutdown).await) });
+    let context = headcount_api::Context::new(
+        store.clone(),
+        Arc::clone(&clock),
+        Arc::clone(catalogue),
+        health.clone(),
+    );
+    if let Some(listener) = listener {
+        let api = headcount_api::run(listener, app.config.api.clone(), context, shutdown.clone());
+        tasks.spawn(async move { ("api", api.await) });
     } else if let Some(listen) = app.config.probes {
         let probes = headcount_api::run_probes(listen, context, shutdown.clone());
         tasks.spawn(async move { ("probes", probes.await) });

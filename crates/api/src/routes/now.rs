@@ -1,0 +1,264 @@
+//! `/api/v1/countries/{cc}/now`: devices reachable in every minute.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use chrono::{DateTime, DurationRound as _, FixedOffset, TimeDelta};
+use model::{Carrier, Instant};
+use serde::{Deserialize, Serialize};
+use store::countries::CountryRow;
+use store::presence::Counts;
+use utoipa::ToSchema;
+
+use super::countries::{carrier_of, in_use, json as json_answer};
+use crate::extract::{InPath, InQuery};
+use crate::problem::{Problem, ProblemDetails};
+use crate::range::{Lengths, Range};
+use crate::{Context, time};
+
+/// The range answered when none is asked for.
+const DEFAULT_RANGE: TimeDelta = TimeDelta::hours(3);
+
+/// The most steps of one answer: eight days of minutes.
+const MAX_ITEMS: i32 = 8 * 24 * 60;
+
+/// For how long minutely counts are kept.
+const MAX_RANGE: TimeDelta = TimeDelta::days(92);
+
+/// The longest step, in minutes.
+const MAX_STEP_MINS: u16 = 60;
+
+/// The count of a minute is made when the minute begins; one that is missing so soon after is not
+/// unknown but under way.
+const UNDER_WAY: TimeDelta = TimeDelta::minutes(2);
+
+/// Which minutes.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct NowQuery {
+    /// The first instant. RFC 3339 with offset, or a date or a date and time by the country's
+    /// clock. Three hours before `to` when left out.
+    #[param(example = "2026-11-21T07:00:00+08:00")]
+    from: Option<String>,
+    /// The first instant beyond. Now when left out; at most 11,520 steps and 92 days after `from`.
+    #[param(example = "2026-11-21T10:00:00+08:00")]
+    to: Option<String>,
+    /// Only this carrier of the country, by its slug.
+    #[param(example = "globe")]
+    carrier: Option<String>,
+    /// Minutes from one item to the next, 1 to 60; 1 when left out. Steps are counted from
+    /// midnight UTC.
+    #[param(example = 10, minimum = 1, maximum = 60)]
+    step: Option<u16>,
+}
+
+/// The series of *reachable now* of one country.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct NowList {
+    /// The country.
+    #[schema(example = "ph")]
+    country: String,
+    /// The IANA time zone of the country now.
+    #[schema(example = "Asia/Manila")]
+    time_zone: String,
+    /// Seconds from one item to the next.
+    #[schema(example = 600)]
+    step_secs: i64,
+    /// Every step of the range that has begun, oldest first.
+    #[schema(example = json!([{
+        "at": "2026-11-21T09:50:00+08:00", "devices": 1203,
+        "carriers": {"globe": 702, "smart": 523}, "expected": null, "expected_low": null
+    }]))]
+    items: Vec<NowItem>,
+    /// Where to go on; null at the end.
+    #[schema(example = json!(null))]
+    next: Option<String>,
+}
+
+/// One step.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct NowItem {
+    /// When it starts, by the country's clock.
+    #[schema(example = "2026-11-21T09:50:00+08:00")]
+    at: DateTime<FixedOffset>,
+    /// Distinct devices heard within the reach window, in the lowest minute of the step: a dip of
+    /// a few minutes is not averaged away. Null where it is unknown: we could not see.
+    #[schema(example = 1203)]
+    devices: Option<i64>,
+    /// The same minute per carrier. A device that used two within the window counts in both.
+    #[schema(example = json!({"globe": 702, "smart": 523}))]
+    carriers: BTreeMap<String, i64>,
+    /// How many should be reachable at this hour of this weekday; null while learning.
+    #[schema(example = json!(null))]
+    expected: Option<i64>,
+    /// The fewest that would still be ordinary; null while learning.
+    #[schema(example = json!(null))]
+    expected_low: Option<i64>,
+}
+
+/// Reachable minute by minute
+///
+/// Exact distinct devices heard within the reach window, for every minute in `[from, to)` that
+/// could be counted. With a longer `step` each item is the lowest minute of its step.
+#[utoipa::path(
+    get,
+    path = "/api/v1/countries/{cc}/now",
+    operation_id = "listNow",
+    tag = "counts",
+    params(
+        ("cc" = String, Path, example = "ph",
+            description = "The country: two letters, as in ISO 3166-1 alpha-2."),
+        NowQuery
+    ),
+    responses(
+        (status = 200, description = "The series.", body = NowList, headers(
+            ("ETag" = String, description = "Changes with the body; send it as `If-None-Match`."))),
+        (status = 304, description = "Nothing changed since the body with this `ETag`."),
+        (status = 400, description = "A parameter is wrong; the detail names it and the fix.",
+            body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 404, description = "A country that is not in use; the detail says which are.",
+            body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 503, description = "The database is away; ask again after `Retry-After`.",
+            body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 504, description = "It took too long; ask for a shorter range.",
+            body = ProblemDetails, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn series(
+    State(context): State<Context>,
+    InPath(code): InPath,
+    InQuery(query): InQuery<NowQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let question = Question::read(&context, &code, &query).await?;
+    json_answer(&headers, &question.answer(&context).await?)
+}
+
+/// What is asked, with every parameter understood.
+struct Question {
+    row: CountryRow,
+    /// From the start of a step to that of another.
+    range: Range,
+    step: TimeDelta,
+    carrier: Option<Carrier>,
+    now: Instant,
+}
+
+impl Question {
+    async fn read(context: &Context, code: &str, query: &NowQuery) -> Result<Self, Problem> {
+        let now = context.clock.now();
+        let row = in_use(context, code).await?;
+        let step = step(query.step)?;
+        let lengths = Lengths {
+            default: DEFAULT_RANGE,
+            max: (step * MAX_ITEMS).min(MAX_RANGE),
+        };
+        let NowQuery { from, to, .. } = query;
+        let Range { from, to } =
+            Range::read(from.as_deref(), to.as_deref(), lengths, &row.zones, now)?;
+        let start = |instant: Instant| instant.duration_trunc(step).unwrap_or(instant);
+        let end = |instant: Instant| instant.duration_round_up(step).unwrap_or(instant);
+        let range = Range {
+            from: start(from),
+            to: end(to.min(now)),
+        };
+        let carrier = match &query.carrier {
+            Some(slug) => Some(carrier_of(context, &row, slug).await?),
+            None => None,
+        };
+        Ok(Self {
+            row,
+            range,
+            step,
+            carrier,
+            now,
+        })
+    }
+
+    async fn answer(&self, context: &Context) -> Result<NowList, Problem> {
+        let Self {
+            row,
+            range: Range { from, to },
+            step,
+            carrier,
+            now,
+        } = self;
+        let counted: BTreeMap<Instant, Counts> = context
+            .store
+            .now_series(row.country, *from, *to, *step, carrier.as_ref())
+            .await?
+            .into_iter()
+            .map(|step| (step.start, step.counts))
+            .collect();
+        let mut items = Vec::new();
+        let mut start = *from;
+        while start < *to {
+            let counts = counted.get(&start);
+            if counts.is_some() || start + *step + UNDER_WAY <= *now {
+                items.push(self.item(start, counts));
+            }
+            start += *step;
+        }
+        Ok(NowList {
+            country: row.country.to_string(),
+            time_zone: row.zones.zone_at(*now).name().to_owned(),
+            step_secs: step.num_seconds(),
+            items,
+            next: None,
+        })
+    }
+
+    fn item(&self, start: Instant, counts: Option<&Counts>) -> NowItem {
+        let (devices, carriers) = match (counts, &self.carrier) {
+            (None, _) => (None, BTreeMap::new()),
+            (Some(counts), None) => {
+                let carriers = counts.carriers.iter();
+                (
+                    Some(counts.devices),
+                    carriers.map(|(c, n)| (c.to_string(), *n)).collect(),
+                )
+            }
+            (Some(counts), Some(carrier)) => {
+                let devices = counts.carriers.get(carrier).copied().unwrap_or(0);
+                let carriers = BTreeMap::from([(carrier.to_string(), devices)]);
+                (Some(devices), carriers)
+            }
+        };
+        NowItem {
+            at: time::local(start, &self.row.zones),
+            devices,
+            carriers,
+            expected: None,
+            expected_low: None,
+        }
+    }
+}
+
+fn step(asked: Option<u16>) -> Result<TimeDelta, Problem> {
+    let mins = asked.unwrap_or(1);
+    if (1..=MAX_STEP_MINS).contains(&mins) {
+        return Ok(TimeDelta::minutes(mins.into()));
+    }
+    Err(Problem::bad_parameter(
+        "step",
+        format!("`step` is {mins}; it is from 1 to {MAX_STEP_MINS} minutes"),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_a_minute_to_an_hour() {
+        assert_eq!(step(None).unwrap(), TimeDelta::minutes(1));
+        assert_eq!(step(Some(60)).unwrap(), TimeDelta::hours(1));
+        for wrong in [0, 61] {
+            let problem = format!("{:?}", step(Some(wrong)).unwrap_err());
+            assert!(problem.contains("from 1 to 60 minutes"), "{problem}");
+        }
+    }
+}
