@@ -3,12 +3,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use chrono_tz::Tz;
-use model::{Carrier, Country, Instant, Plmn, Segment};
+use model::{Country, Instant, Segment};
 
 use crate::beats::Beats;
+use crate::draw::pick;
+use crate::firmware::Firmware;
+use crate::life::{Life, USES};
+use crate::place::{Place, Places};
 use crate::scenario::{Affected, Outage, Scenario};
-use crate::world::{FIRMWARE, LANDS, Land, MODELS, pick};
+use crate::stretches::Stretches;
+use crate::timetable::Timetable;
+use crate::world::{LANDS, Land, MODELS};
 
 /// The most devices of a fleet; each takes a few hundred bytes.
 const MAX_DEVICES: u32 = 2_000_000;
@@ -17,17 +22,11 @@ const MAX_DEVICES: u32 = 2_000_000;
 const INTERVALS: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(24 * 3600);
 
-/// Of a hundred devices, so many are in another country than their home.
-const ROAMERS_PERCENT: u32 = 2;
-
-/// Of a hundred devices, so many are parked at night and on Sundays.
-const SLEEPERS_PERCENT: u32 = 25;
-
 /// Of a hundred devices, so many keep what they could not send and flush it later.
 const BUFFERING_PERCENT: u32 = 30;
 
-/// Serving cell areas of one network in one region.
-const AREAS_PER_REGION: u32 = 3;
+/// Of a hundred devices, at least so many run a firmware version before it is worth a scenario.
+const FIRMWARE_HIT_PERCENT: usize = 8;
 
 /// How a fleet is made.
 #[derive(Debug, Clone)]
@@ -36,7 +35,7 @@ pub struct FleetOptions {
     pub devices: u32,
     /// The same seed makes the same fleet.
     pub seed: u64,
-    /// Between two heartbeats of a device that is not parked.
+    /// Between two heartbeats of a device that is awake.
     pub interval: Duration,
     /// Only devices whose home is in one of these; empty for all countries there are.
     pub countries: Vec<Country>,
@@ -71,50 +70,48 @@ pub enum FleetError {
 }
 
 fn countries() -> String {
-    let codes: Vec<_> = LANDS.iter().map(|land| land.country).collect();
+    let codes: Vec<_> = LANDS.iter().map(|land| land.code).collect();
     codes.join(", ")
 }
 
-/// One device.
+/// One device: what it is, and by which rules it lives. What it does at an instant is asked for
+/// with that instant, and depends on nothing else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
     /// Its id: its home country and a number, as in `ph-000123`.
     pub id: String,
     /// Where it is registered.
-    pub home: Segment,
-    /// Where it is: its home, unless it roams.
-    pub serving: Segment,
-    /// The network it is in.
-    pub plmn: Plmn,
+    pub home: &'static Segment,
     /// The finance company whose car it is in.
     pub partner: &'static str,
-    /// The region it is in, by ISO 3166-2.
-    pub region: &'static str,
-    /// The serving cell area it is in.
-    pub tac: String,
     /// Its hardware model.
     pub model: &'static str,
-    /// Its firmware version.
-    pub fw: &'static str,
-    /// By whose clock it sleeps.
-    pub(crate) zone: Tz,
-    /// Parked at night and on Sundays.
-    pub(crate) sleeps: bool,
+    pub(crate) places: Places,
+    pub(crate) life: Life,
     /// Keeps what it could not send and flushes it later.
     pub(crate) buffers: bool,
     /// Makes everything that it does its own.
     pub(crate) seed: u64,
 }
 
-/// A serving cell area and the region it lies in.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Cell {
-    /// The network.
-    pub plmn: Plmn,
-    /// Its area code.
-    pub tac: String,
-    /// The region, by ISO 3166-2.
-    pub region: &'static str,
+impl Device {
+    /// Where it is: at home, through one of its carriers there, or on a trip abroad.
+    #[must_use]
+    pub fn place_at(&self, at: Instant) -> Place {
+        self.places.at(self.seed, at.timestamp_micros()).0
+    }
+
+    /// Its firmware version.
+    #[must_use]
+    pub fn firmware_at(&self, at: Instant) -> Firmware {
+        Firmware::at(self.seed, at.timestamp_micros())
+    }
+
+    /// The mast that it uses in a place, one of a few: the area above, the mast in it below.
+    #[must_use]
+    pub fn cell(&self, place: &Place) -> String {
+        format!("{}{:04X}", place.tac, self.seed % 16)
+    }
 }
 
 /// A fleet of devices.
@@ -137,13 +134,13 @@ impl Fleet {
         if !INTERVALS.contains(&options.interval) {
             return Err(FleetError::Interval);
         }
-        let is_home = |land: &Land, country: &Country| land.country == country.as_str();
+        let is_home = |land: &Land, country: &Country| land.code == country.as_str();
         for country in &options.countries {
             if !LANDS.iter().any(|land| is_home(land, country)) {
                 return Err(FleetError::Country { country: *country });
             }
         }
-        let homes: Vec<&Land> = LANDS
+        let homes: Vec<&'static Land> = LANDS
             .iter()
             .filter(|land| {
                 options.countries.is_empty()
@@ -169,24 +166,10 @@ impl Fleet {
         &self.devices
     }
 
-    /// Between two heartbeats of a device that is not parked.
+    /// Between two heartbeats of a device that is awake.
     #[must_use]
     pub fn interval(&self) -> Duration {
         self.interval
-    }
-
-    /// The serving cell areas that the devices are in, sorted.
-    #[must_use]
-    pub fn cells(&self) -> Vec<Cell> {
-        let cell = |device: &Device| Cell {
-            plmn: device.plmn,
-            tac: device.tac.clone(),
-            region: device.region,
-        };
-        let mut cells: Vec<_> = self.devices.iter().map(cell).collect();
-        cells.sort_unstable();
-        cells.dedup();
-        cells
     }
 
     /// The heartbeats of `[from, to)` in the order of time, without those that the outages keep
@@ -195,39 +178,75 @@ impl Fleet {
     /// When a device sends depends on the seed alone: two calls for adjacent ranges give the same
     /// heartbeats as one for both. What it counts (`seq`, `boot_id`) starts anew at `from`, as if
     /// the whole fleet had been switched on then.
-    pub fn beats<'f>(&'f self, from: Instant, to: Instant, outages: &'f [Outage]) -> Beats<'f> {
-        Beats::new(&self.devices, self.interval, from, to, outages)
+    /// A device whose battery was dead has a new run with new counts, too. Further outages can be
+    /// [staged](Beats::stage) on the way.
+    #[must_use]
+    pub fn beats(&self, from: Instant, to: Instant, outages: &[Outage]) -> Beats<'_> {
+        let timetable = Timetable::new(self.interval);
+        Beats::new(&self.devices, timetable, from, to, outages.to_vec())
+    }
+
+    /// The same heartbeats of one device as [`Self::beats`], told in stretches, in the order of
+    /// time: the history of weeks costs as much as the few stretches of each day, however many
+    /// heartbeats there are in them.
+    #[must_use]
+    pub fn stretches<'f>(
+        &self,
+        device: &'f Device,
+        from: Instant,
+        to: Instant,
+        outages: &'f [Outage],
+    ) -> Stretches<'f> {
+        Stretches::new(device, Timetable::new(self.interval), from, to, outages)
     }
 
     /// What goes wrong in a scenario: whom it hits, and from when until when. `None` where
     /// nothing does.
     ///
-    /// The hit are the most that can be: the carrier, the region with the most devices; of the
-    /// firmware versions, the newest, as after a roll-out that went wrong.
+    /// The hit are the most that can be, as everyone is placed at `from`: the carrier, the region,
+    /// the carrier in one region with the most devices; of the firmware versions, the newest that
+    /// is about, as after a roll-out that went wrong.
     #[must_use]
     pub fn stage(&self, scenario: Scenario, from: Instant, lasts: Duration) -> Option<Outage> {
+        let places = || self.devices.iter().map(|device| device.place_at(from));
         let affected = match scenario {
             Scenario::Steady => return None,
-            Scenario::CarrierOutage => Affected::Carrier(
-                most_common(self.devices.iter().map(|device| &device.serving))?.clone(),
-            ),
-            Scenario::RegionOutage => Affected::Region(most_common(
-                self.devices.iter().map(|device| device.region),
-            )?),
-            Scenario::Firmware => Affected::Firmware(
-                FIRMWARE
-                    .iter()
-                    .rev()
-                    .map(|(version, _)| *version)
-                    .find(|version| self.devices.iter().any(|device| device.fw == *version))?,
-            ),
+            Scenario::CarrierOutage => {
+                Affected::Carrier(most_common(places().map(|place| place.segment))?.clone())
+            }
+            Scenario::RegionOutage => {
+                Affected::Region(most_common(places().map(|place| place.region))?)
+            }
+            Scenario::RegionalOutage => {
+                let (carrier, region) =
+                    most_common(places().map(|place| (place.segment, place.region)))?;
+                Affected::CarrierInRegion {
+                    carrier: carrier.clone(),
+                    region,
+                }
+            }
+            Scenario::Firmware => Affected::Firmware(self.newest_firmware(from)?),
         };
+        let lasts = chrono::TimeDelta::from_std(lasts).unwrap_or(chrono::TimeDelta::MAX);
         Some(Outage {
             affected,
             from,
-            until: from + chrono::TimeDelta::from_std(lasts).unwrap_or(chrono::TimeDelta::MAX / 2),
-            flushes: scenario == Scenario::CarrierOutage,
+            until: from.checked_add_signed(lasts).unwrap_or(Instant::MAX_UTC),
+            flushes: matches!(scenario, Scenario::CarrierOutage | Scenario::RegionalOutage),
         })
+    }
+
+    /// The newest version that more than a few devices run; in a tiny fleet, any.
+    fn newest_firmware(&self, at: Instant) -> Option<Firmware> {
+        let mut counts: BTreeMap<Firmware, usize> = BTreeMap::new();
+        for device in &self.devices {
+            *counts.entry(device.firmware_at(at)).or_default() += 1;
+        }
+        let enough = self.devices.len() * FIRMWARE_HIT_PERCENT / 100;
+        counts
+            .into_iter()
+            .rev()
+            .find_map(|(version, count)| (count >= enough).then_some(version))
     }
 }
 
@@ -245,48 +264,25 @@ fn most_common<T: Ord + Copy>(values: impl Iterator<Item = T>) -> Option<T> {
 
 /// Draws one device. Always the same number of draws from `rng`, so that what one device is does
 /// not change all after it; `None` only where a table is empty.
-fn device(rng: &mut fastrand::Rng, homes: &[&Land], number: u32) -> Option<Device> {
+fn device(rng: &mut fastrand::Rng, homes: &[&'static Land], number: u32) -> Option<Device> {
     let seed = rng.u64(..);
     let mut rng = fastrand::Rng::with_seed(seed);
-    let home = pick(&mut rng, homes, |land| land.weight)?;
-    let home_network = pick(&mut rng, home.networks, |network| network.weight)?;
+    let home = *pick(&mut rng, homes, |land| land.weight)?;
+    let places = Places::draw(&mut rng, home)?;
     let partner = *pick(&mut rng, home.partners, |_| 1)?;
     let (model, _) = *pick(&mut rng, MODELS, |model| model.1)?;
-    let (fw, _) = *pick(&mut rng, FIRMWARE, |version| version.1)?;
-    let land = if rng.u32(0..100) < ROAMERS_PERCENT {
-        let abroad = |land: &Land| u32::from(land.country != home.country) * land.weight;
-        pick(&mut rng, LANDS, abroad)?
-    } else {
-        home
-    };
-    let network = if land.country == home.country {
-        home_network
-    } else {
-        pick(&mut rng, land.networks, |network| network.weight)?
-    };
-    let (region, _) = *pick(&mut rng, land.regions, |region| region.1)?;
-    let region_number = (0..)
-        .zip(land.regions)
-        .find_map(|(number, (code, _))| (*code == region).then_some(number))?;
-    let area: u32 = 0x1A00 + region_number * 0x10 + rng.u32(0..AREAS_PER_REGION);
-    let segment = |land: &Land, carrier: &str| {
-        Some(Segment {
-            country: Country::parse(land.country).ok()?,
-            carrier: Carrier::slug(carrier),
-        })
-    };
+    let (used_for, _) = *pick(&mut rng, USES, |used_for| used_for.1)?;
     Some(Device {
-        id: format!("{}-{number:06}", home.country),
-        home: segment(home, home_network.carrier)?,
-        serving: segment(land, network.carrier)?,
-        plmn: Plmn::parse(network.plmn)?,
+        id: format!("{}-{number:06}", home.code),
+        home: places.home.segment,
         partner,
-        region,
-        tac: format!("{area:04X}"),
         model,
-        fw,
-        zone: land.zone,
-        sleeps: rng.u32(0..100) < SLEEPERS_PERCENT,
+        places,
+        life: Life {
+            seed,
+            zone: home.zone,
+            used_for,
+        },
         buffers: rng.u32(0..100) < BUFFERING_PERCENT,
         seed,
     })
@@ -296,6 +292,11 @@ fn device(rng: &mut fastrand::Rng, homes: &[&Land], number: u32) -> Option<Devic
 mod tests {
     use super::*;
     use std::collections::BTreeSet;
+
+    /// A Friday noon in Manila.
+    fn noon() -> Instant {
+        "2026-11-20T04:00:00Z".parse().unwrap()
+    }
 
     fn fleet(seed: u64) -> Fleet {
         let options = FleetOptions {
@@ -313,12 +314,18 @@ mod tests {
         let fleet = fleet(1);
         let devices = fleet.devices().iter().take(3);
         let written: Vec<_> = devices
-            .map(|device| format!("{} {} {}", device.id, device.serving, device.fw))
+            .map(|device| {
+                let (place, fw) = (device.place_at(noon()), device.firmware_at(noon()));
+                format!(
+                    "{} {} {} {} {fw}",
+                    device.id, place.segment, place.region.code, place.tac
+                )
+            })
             .collect();
         let expected = [
-            "ph-000001 ph/globe 2.5.0",
-            "ph-000002 ph/dito 2.4.1",
-            "ph-000003 ph/smart 2.4.1",
+            "ph-000001 ph/globe PH-03 1A20 2.5.0",
+            "ph-000002 ph/dito PH-11 1A41 2.5.0",
+            "ph-000003 ph/smart PH-03 1A20 2.4.2",
         ];
         assert_eq!(written, expected);
     }
@@ -346,22 +353,21 @@ mod tests {
         };
         assert_eq!(count(|device| device.id.clone()), 1000);
         assert_eq!(count(|device| device.home.country.to_string()), 7);
-        assert!(count(|device| device.serving.to_string()) >= 14);
-        assert_eq!(count(|device| device.fw.to_owned()), FIRMWARE.len());
+        let serving = |device: &Device| device.place_at(noon()).segment.to_string();
+        assert!(count(serving) >= 20);
+        assert!(count(|device| device.firmware_at(noon()).to_string()) >= 2);
         assert_eq!(count(|device| device.model.to_owned()), MODELS.len());
         assert!(count(|device| device.partner.to_owned()) > 7);
-        let roamers = |device: &&Device| device.home.country != device.serving.country;
-        let roaming = fleet.devices().iter().filter(roamers).count();
+        let abroad =
+            |device: &&Device| device.place_at(noon()).segment.country != device.home.country;
+        let roaming = fleet.devices().iter().filter(abroad).count();
         assert!((5..50).contains(&roaming), "{roaming} of 1000 roam");
-        let home = |device: &&Device| device.home == device.serving;
-        assert_eq!(fleet.devices().iter().filter(home).count(), 1000 - roaming);
-    }
-
-    #[test]
-    fn an_area_lies_in_one_region() {
-        let cells = fleet(1).cells();
-        let areas: BTreeSet<_> = cells.iter().map(|cell| (cell.plmn, &cell.tac)).collect();
-        assert_eq!(areas.len(), cells.len());
+        let home = |device: &&Device| device.home == device.place_at(noon()).segment;
+        let at_home = fleet.devices().iter().filter(home).count();
+        assert!(
+            (930..1000).contains(&at_home),
+            "{at_home} of 1000 as registered"
+        );
     }
 
     #[test]

@@ -15,10 +15,10 @@ struct Payload<'b> {
     boot_id: &'b str,
     rat: &'static str,
     rsrp: i16,
-    tac: &'b str,
+    tac: String,
     cell: String,
     battery_mv: i32,
-    fw: &'static str,
+    fw: String,
     model: &'static str,
     interval_secs: u64,
 }
@@ -69,17 +69,16 @@ fn newest<'b>(beat: &'b Beat<'_>) -> Payload<'b> {
     let device = beat.device;
     Payload {
         sent_at: written(beat.at),
-        mcc: device.plmn.mcc.to_string(),
-        mnc: device.plmn.mnc.to_string(),
+        mcc: beat.place.plmn.mcc.to_string(),
+        mnc: beat.place.plmn.mnc.to_string(),
         seq: beat.seq,
         boot_id: &beat.boot_id,
         rat: beat.rat,
         rsrp: beat.rsrp_dbm,
-        tac: &device.tac,
-        // The area above, one of a few masts in it below.
-        cell: format!("{}{:04X}", device.tac, device.seed % 16),
+        tac: beat.place.tac.to_string(),
+        cell: device.cell(&beat.place),
         battery_mv: beat.battery_mv,
-        fw: device.fw,
+        fw: beat.firmware.to_string(),
         model: device.model,
         interval_secs: beat.interval_secs,
     }

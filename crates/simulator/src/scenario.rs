@@ -6,6 +6,9 @@ use chrono::TimeDelta;
 use model::{Instant, Segment};
 
 use crate::Device;
+use crate::firmware::Firmware;
+use crate::place::Place;
+use crate::world::Region;
 
 /// A named story of things going wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,16 +19,19 @@ pub enum Scenario {
     CarrierOutage,
     /// The devices of one region fall silent, whatever their carrier.
     RegionOutage,
+    /// A carrier fails in one region, and its devices there fall silent.
+    RegionalOutage,
     /// The devices with one firmware version fall silent.
     Firmware,
 }
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Steady,
         Self::CarrierOutage,
         Self::RegionOutage,
+        Self::RegionalOutage,
         Self::Firmware,
     ];
 
@@ -39,6 +45,7 @@ impl Scenario {
             Self::Steady => "steady",
             Self::CarrierOutage => "carrier-outage",
             Self::RegionOutage => "region-outage",
+            Self::RegionalOutage => "regional-outage",
             Self::Firmware => "firmware",
         }
     }
@@ -51,7 +58,10 @@ impl Scenario {
             Self::CarrierOutage => {
                 "all devices of one carrier fall silent; some come back late and flush what they kept"
             }
-            Self::RegionOutage => "all devices of one region fall silent",
+            Self::RegionOutage => "all devices of one region fall silent, whatever their carrier",
+            Self::RegionalOutage => {
+                "one carrier fails in one region; some of its devices come back late and flush"
+            }
             Self::Firmware => "all devices with the newest firmware fall silent",
         }
     }
@@ -71,19 +81,34 @@ pub enum Affected {
     /// Everyone served by this carrier.
     Carrier(Segment),
     /// Everyone in this region.
-    Region(&'static str),
+    Region(&'static Region),
+    /// Everyone in this region who is served by this carrier.
+    CarrierInRegion {
+        /// The carrier.
+        carrier: Segment,
+        /// The region.
+        region: &'static Region,
+    },
     /// Everyone with this firmware version.
-    Firmware(&'static str),
+    Firmware(Firmware),
 }
 
 impl Affected {
-    /// Whether a device is hit.
+    /// Whether a device is hit, by where it is and what it runs at an instant.
     #[must_use]
-    pub fn includes(&self, device: &Device) -> bool {
+    pub fn includes(&self, device: &Device, at: Instant) -> bool {
+        self.hits(&device.place_at(at), device.firmware_at(at))
+    }
+
+    /// Whether a device in this place with this firmware is hit.
+    pub(crate) fn hits(&self, place: &Place, firmware: Firmware) -> bool {
         match self {
-            Self::Carrier(segment) => device.serving == *segment,
-            Self::Region(region) => device.region == *region,
-            Self::Firmware(version) => device.fw == *version,
+            Self::Carrier(segment) => place.segment == segment,
+            Self::Region(region) => place.region == *region,
+            Self::CarrierInRegion { carrier, region } => {
+                place.segment == carrier && place.region == *region
+            }
+            Self::Firmware(version) => firmware == *version,
         }
     }
 }
@@ -92,7 +117,10 @@ impl fmt::Display for Affected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Carrier(segment) => write!(f, "carrier {segment}"),
-            Self::Region(region) => write!(f, "region {region}"),
+            Self::Region(region) => write!(f, "region {}", region.code),
+            Self::CarrierInRegion { carrier, region } => {
+                write!(f, "carrier {carrier} in {}", region.code)
+            }
             Self::Firmware(version) => write!(f, "firmware {version}"),
         }
     }
@@ -112,21 +140,56 @@ pub struct Outage {
     pub flushes: bool,
 }
 
+/// Whoever flushes comes back up to so much of an interval late: networks let those who come back
+/// in bit by bit.
+const LATE_PERCENT: u64 = 200;
+
 impl Outage {
     /// When a device that is hit can send again.
     pub(crate) fn ends_for(&self, device: &Device, interval: TimeDelta) -> Instant {
         if !self.flushes || !device.buffers {
             return self.until;
         }
-        // Up to two intervals late: networks let those who come back in bit by bit.
-        let late_percent = i32::try_from(device.seed % 200).unwrap_or(0);
-        self.until + interval * late_percent / 100
+        let late_percent = i32::try_from(device.seed % LATE_PERCENT).unwrap_or(0);
+        self.late(interval, late_percent)
+    }
+
+    /// When every device can send again.
+    pub(crate) fn ends(&self, interval: TimeDelta) -> Instant {
+        self.late(interval, i32::try_from(LATE_PERCENT).unwrap_or(i32::MAX))
+    }
+
+    fn late(&self, interval: TimeDelta, percent: i32) -> Instant {
+        interval
+            .checked_mul(percent)
+            .and_then(|late| self.until.checked_add_signed(late / 100))
+            .unwrap_or(self.until)
     }
 
     /// Whether it keeps a device from sending at an instant.
     #[must_use]
     pub fn silences(&self, device: &Device, at: Instant, interval: TimeDelta) -> bool {
-        at >= self.from && self.affected.includes(device) && at < self.ends_for(device, interval)
+        self.silences_at(
+            device,
+            &device.place_at(at),
+            device.firmware_at(at),
+            at,
+            interval,
+        )
+    }
+
+    /// The same, with what is known of the device at the instant.
+    pub(crate) fn silences_at(
+        &self,
+        device: &Device,
+        place: &Place,
+        firmware: Firmware,
+        at: Instant,
+        interval: TimeDelta,
+    ) -> bool {
+        at >= self.from
+            && self.affected.hits(place, firmware)
+            && at < self.ends_for(device, interval)
     }
 }
 
