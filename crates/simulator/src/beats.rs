@@ -178,7 +178,7 @@ impl<'f> Iterator for Beats<'f> {
             let (place, firmware) = (device.place_at(at), device.firmware_at(at));
             let readings = Readings::of(device, slot, micros);
             let silences =
-                |outage: &&Outage| outage.silences_at(device, &place, firmware, at, interval);
+                |outage: &&Outage| outage.silences(device, &place, firmware, at, interval);
             let mut silenced = self.outages.iter().filter(silences).peekable();
             if silenced.peek().is_some() {
                 if device.buffers && silenced.any(|outage| outage.flushes) {

@@ -166,20 +166,9 @@ impl Outage {
             .unwrap_or(self.until)
     }
 
-    /// Whether it keeps a device from sending at an instant.
-    #[must_use]
-    pub fn silences(&self, device: &Device, at: Instant, interval: TimeDelta) -> bool {
-        self.silences_at(
-            device,
-            &device.place_at(at),
-            device.firmware_at(at),
-            at,
-            interval,
-        )
-    }
-
-    /// The same, with what is known of the device at the instant.
-    pub(crate) fn silences_at(
+    /// Whether it keeps a device from sending at an instant at which it is in this place and runs
+    /// this firmware.
+    pub(crate) fn silences(
         &self,
         device: &Device,
         place: &Place,

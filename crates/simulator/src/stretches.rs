@@ -150,7 +150,7 @@ impl<'f> Stretches<'f> {
         let mut silenced = false;
         let mut until = firmware.until(device.seed);
         for outage in self.outages {
-            silenced |= outage.silences_at(device, &place, firmware, instant(at), interval);
+            silenced |= outage.silences(device, &place, firmware, instant(at), interval);
             let edges = [outage.from, outage.ends_for(device, interval)];
             let later = edges.map(ceiling).into_iter().filter(|edge| *edge > at);
             until = later.fold(until, Micros::min);
