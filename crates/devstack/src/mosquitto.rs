@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::error::Doing;
 use crate::guard::{Guarded, Plan, Start};
-use crate::port::free_port;
+use crate::port::candidates;
 use crate::process::Signal;
 use crate::{DataDir, Error, find_program};
 
@@ -25,7 +25,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a broker may take to save its store.
 const STOP_PATIENCE: Duration = Duration::from_secs(30);
 
-/// How many ports are tried when others keep taking them.
+/// How often a restart tries its port again when somebody else has it.
 const PORT_ATTEMPTS: usize = 10;
 
 /// The store, in the broker's folder.
@@ -36,6 +36,8 @@ const STORE_FILE: &str = "mosquitto.db";
 pub struct MosquittoOptions {
     /// Whether sessions and queues are saved every second and survive a restart.
     pub persistence: bool,
+    /// The port to listen on if it is free; another one otherwise, as without.
+    pub port: Option<u16>,
     /// A file of users as `mosquitto_passwd` writes it. Given, nobody gets in without a password.
     /// The broker reads a copy, made when it starts.
     pub password_file: Option<PathBuf>,
@@ -52,6 +54,7 @@ impl Default for MosquittoOptions {
     fn default() -> Self {
         Self {
             persistence: true,
+            port: None,
             password_file: None,
             acl_file: None,
             message_size_limit_bytes: None,
@@ -89,8 +92,8 @@ impl Mosquitto {
             running: None,
             pid: 0,
         };
-        for _ in 0..PORT_ATTEMPTS {
-            broker.port = free_port().unwrap_or(0);
+        for port in candidates(broker.options.port) {
+            broker.port = port;
             broker.write_configuration()?;
             if broker.launch()? {
                 return Ok(broker);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::data_dir::MAX_SOCKET_PATH_BYTES;
 use crate::error::Doing;
 use crate::guard::{Guarded, Plan, Start};
-use crate::port::free_port;
+use crate::port::candidates;
 use crate::process::Signal;
 use crate::program::is_executable;
 use crate::{DataDir, Error, MissingProgram, find_program};
@@ -35,7 +35,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(30);
 /// How long a server that was told to end at once may take.
 const QUIT_PATIENCE: Duration = Duration::from_secs(10);
 
-/// How many ports are tried when others keep taking them.
+/// How often a restart tries its port again when somebody else has it.
 const PORT_ATTEMPTS: usize = 10;
 
 /// What a server may forget when the machine loses its power.
@@ -54,6 +54,8 @@ pub enum Durability {
 pub struct PostgresOptions {
     /// Whether commits are waited for.
     pub durability: Durability,
+    /// The port to listen on if it is free; another one otherwise, as without.
+    pub port: Option<u16>,
     /// Further settings (`-c name=value`); they win over those that are made here.
     pub settings: Vec<(String, String)>,
 }
@@ -64,6 +66,7 @@ impl PostgresOptions {
     pub fn fast() -> Self {
         Self {
             durability: Durability::Fast,
+            port: None,
             settings: Vec::new(),
         }
     }
@@ -73,6 +76,7 @@ impl PostgresOptions {
     pub fn durable() -> Self {
         Self {
             durability: Durability::Durable,
+            port: None,
             settings: Vec::new(),
         }
     }
@@ -122,8 +126,8 @@ impl Postgres {
             pid: 0,
         };
         server.create_cluster()?;
-        for _ in 0..PORT_ATTEMPTS {
-            server.port = free_port().unwrap_or(0);
+        for port in candidates(server.options.port) {
+            server.port = port;
             if server.launch()? {
                 return Ok(server);
             }
@@ -171,6 +175,30 @@ impl Postgres {
     /// When the server refuses, for example because the database exists.
     pub fn create_database(&self, name: &str) -> Result<(), Error> {
         self.createdb(&["--", name])
+    }
+
+    /// Whether there is a database of this name.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub fn has_database(&self, name: &str) -> Result<bool, Error> {
+        let mut command = Command::new(self.client("psql")?);
+        command
+            .args([
+                "--no-psqlrc",
+                "--no-password",
+                "--tuples-only",
+                "--no-align",
+            ])
+            .args([
+                "--host=127.0.0.1",
+                "--command=select datname from pg_database",
+            ])
+            .arg(format!("--port={}", self.port))
+            .arg(format!("--username={USER}"))
+            .arg(format!("--dbname={MAINTENANCE_DATABASE}"));
+        let names = run("psql", command)?;
+        Ok(names.lines().any(|line| line == name))
     }
 
     /// Creates a database as a copy of another, which nobody may be connected to meanwhile.
@@ -349,7 +377,7 @@ impl Postgres {
             .arg(format!("--username={USER}"))
             .arg(format!("--maintenance-db={MAINTENANCE_DATABASE}"))
             .args(arguments);
-        run("createdb", command)
+        run("createdb", command).map(drop)
     }
 
     /// A client program, of the server's version where it has one.
@@ -381,8 +409,9 @@ impl Drop for Postgres {
     }
 }
 
-/// Runs a program to its end, away from whatever server the user's environment points to.
-fn run(program: &'static str, mut command: Command) -> Result<(), Error> {
+/// Runs a program to its end, away from whatever server the user's environment points to. Returns
+/// what it prints.
+fn run(program: &'static str, mut command: Command) -> Result<String, Error> {
     for (name, _) in env::vars_os() {
         if name.to_string_lossy().starts_with("PG") {
             command.env_remove(name);
@@ -393,7 +422,7 @@ fn run(program: &'static str, mut command: Command) -> Result<(), Error> {
         .output()
         .doing(|| format!("run the program {program}"))?;
     if output.status.success() {
-        return Ok(());
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let output = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     Err(Error::Program { program, output })

@@ -85,6 +85,28 @@ fn ends_within(child: &mut Child, timeout: Duration) -> bool {
 }
 
 #[test]
+fn a_port_that_is_taken_is_replaced_and_a_database_is_there_or_not() {
+    let folder = DataDir::temporary().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let asked = taken.local_addr().unwrap().port();
+    let mut options = PostgresOptions::fast();
+    options.port = Some(asked);
+    let postgres = Postgres::start(&folder, options).unwrap();
+    assert_ne!(postgres.port(), asked);
+    assert!(!postgres.has_database("headcount").unwrap());
+    postgres.create_database("headcount").unwrap();
+    assert!(postgres.has_database("headcount").unwrap());
+
+    drop(taken);
+    let options = MosquittoOptions {
+        port: Some(asked),
+        ..MosquittoOptions::default()
+    };
+    let broker = Mosquitto::start(&folder, options).unwrap();
+    assert_eq!(broker.port(), asked);
+}
+
+#[test]
 fn postgres_answers_and_keeps_its_data_across_restarts() {
     let folder = DataDir::temporary().unwrap();
     let options = PostgresOptions::durable().with_setting("work_mem", "5MB");

@@ -31,6 +31,9 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Try everything on this machine with nothing set up: private servers, a simulated fleet,
+    /// all roles
+    Demo(commands::demo::DemoArgs),
     /// Run all roles in one process
     Run(RunArgs),
     /// Run the role that hears heartbeats
@@ -70,6 +73,19 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         commands::init::init(args)?;
         return Ok(ExitCode::SUCCESS);
     }
+    let runtime = || {
+        tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+    };
+    if let Command::Demo(args) = cli.command {
+        let filter = cli.log.as_deref().unwrap_or(commands::demo::LOG_FILTER);
+        log_to(filter, "--log")?;
+        let runtime = runtime()?;
+        let code = runtime.block_on(commands::demo::demo(args));
+        runtime.shutdown_background();
+        return code;
+    }
     let variables: HashMap<_, _> = std::env::vars().collect();
     let mut overrides: Vec<(&str, Value)> = Vec::new();
     if cli.insecure_open {
@@ -79,18 +95,20 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         overrides.push(("log.filter", filter.as_str().into()));
     }
     let file = File::read(cli.config.as_deref(), &variables, &overrides)?;
-    telemetry::logs::init(&file.log.filter).map_err(|error| ConfigError {
-        key: "log.filter".to_owned(),
-        problem: error.to_string(),
-    })?;
+    log_to(&file.log.filter, "log.filter")?;
     let config = Config::check(file)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let runtime = runtime()?;
     let code = runtime.block_on(dispatch(cli.command, config));
     // A role that hangs must not keep the process from ending.
     runtime.shutdown_background();
     code
+}
+
+fn log_to(filter: &str, key: &str) -> Result<(), ConfigError> {
+    telemetry::logs::init(filter).map_err(|error| ConfigError {
+        key: key.to_owned(),
+        problem: error.to_string(),
+    })
 }
 
 async fn dispatch(command: Command, config: Config) -> anyhow::Result<ExitCode> {
@@ -111,7 +129,8 @@ async fn dispatch(command: Command, config: Config) -> anyhow::Result<ExitCode> 
             tracing::info!("the schema is up to date");
             Ok(ExitCode::SUCCESS)
         }
-        Command::Init(_) => Ok(ExitCode::SUCCESS),
+        // Neither of them needs a configuration; `run` has carried them out.
+        Command::Init(_) | Command::Demo(_) => Ok(ExitCode::SUCCESS),
         Command::Validate => commands::validate::validate(&App::new(config, "validate")?).await,
         Command::Simulate(args) => {
             let app = App::new(config, "simulate")?;

@@ -21,7 +21,7 @@ use model::{Catalogue, Country};
 use store::Retention;
 use store::countries::CountrySettings;
 
-pub(crate) use file::File;
+pub(crate) use file::{File, Text};
 use file::{Datadog, RegistryMode};
 
 /// The file that is read where none is named, if it exists.
@@ -387,7 +387,6 @@ fn ranges(file: &File) -> Result<(), ConfigError> {
 
 #[cfg(test)]
 mod tests {
-    use super::file::Text;
     use super::*;
 
     fn read(toml: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {

@@ -79,6 +79,13 @@ impl Rows {
         self.field(value.map(str::as_bytes));
     }
 
+    /// `jsonb` in version 1 of its binary format: the version, then the text.
+    pub(crate) fn json(&mut self, value: &serde_json::Value) {
+        let mut bytes = vec![1];
+        bytes.extend_from_slice(value.to_string().as_bytes());
+        self.field(Some(&bytes));
+    }
+
     pub(crate) fn finish(mut self) -> Vec<u8> {
         self.bytes.extend_from_slice(&(-1_i16).to_be_bytes());
         self.bytes

@@ -16,6 +16,7 @@ pub mod devices;
 mod error;
 pub mod gaps;
 pub mod heartbeats;
+pub mod history;
 pub mod hours;
 pub mod import;
 pub mod last_heard;

@@ -2,6 +2,7 @@
 
 pub(crate) mod close;
 pub(crate) mod count;
+pub(crate) mod demo;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod publish;

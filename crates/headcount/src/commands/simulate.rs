@@ -10,8 +10,8 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _};
 use indicatif::ProgressBar;
 use ingest::broker::BrokerUrl;
 use ingest::topic::TopicFilter;
-use model::{Clock, Instant};
-use simulator::{Fleet, FleetOptions, Outage, Scenario};
+use model::Clock;
+use simulator::{Beats, Fleet, FleetOptions, Outage, Scenario};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -25,7 +25,7 @@ const PROGRESS_INTERVALS: (Duration, Duration) =
     (Duration::from_millis(500), Duration::from_secs(60));
 
 /// Without an end, a fleet goes on for so long.
-const FOR_EVER: TimeDelta = TimeDelta::days(3653);
+pub(super) const FOR_EVER: TimeDelta = TimeDelta::days(3653);
 
 /// What `simulate` is told.
 #[derive(Debug, Clone, clap::Args)]
@@ -58,7 +58,7 @@ fn scenarios() -> impl clap::builder::TypedValueParser<Value = Scenario> {
 }
 
 /// Reads seconds, or a number with its unit: `s`, `m` or `h`.
-fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let secs_per_unit = match &text[digits.len()..] {
         "" | "s" => 1,
@@ -125,7 +125,10 @@ pub(crate) async fn simulate(
     };
     let send = async {
         let outages: Vec<_> = outage.into_iter().collect();
-        let sent = send(&fleet, (from, to), &outages, filter, &*clock, sender);
+        let beats = fleet.beats(from, to, &outages);
+        // Nothing else goes wrong on the way.
+        let (_, staged) = mpsc::channel(1);
+        let sent = send(beats, staged, filter, &*clock, sender);
         tokio::select! {
             missed = sent => missed,
             () = shutdown.cancelled() => 0,
@@ -156,17 +159,21 @@ pub(crate) async fn simulate(
     Ok(())
 }
 
-/// Hands heartbeats on when they are due. Returns how many were given up.
-async fn send(
-    fleet: &Fleet,
-    (from, to): (Instant, Instant),
-    outages: &[Outage],
+/// Hands heartbeats on when they are due, and takes notice of outages that are staged on the way.
+/// Returns how many were given up.
+pub(super) async fn send(
+    mut beats: Beats<'_>,
+    mut staged: mpsc::Receiver<Outage>,
     filter: &TopicFilter,
     clock: &dyn Clock,
     messages: mpsc::Sender<Message>,
 ) -> u64 {
     let mut missed = 0;
-    for beat in fleet.beats(from, to, outages) {
+    loop {
+        while let Ok(outage) = staged.try_recv() {
+            beats.stage(outage);
+        }
+        let Some(beat) = beats.next() else { break };
         // Asked again after each sleep: the clock may be corrected meanwhile.
         while let Ok(early) = (beat.at - clock.now()).to_std() {
             if early.is_zero() {
@@ -221,6 +228,8 @@ async fn tell(bar: &ProgressBar, tally: &Tally) {
 
 #[cfg(test)]
 mod tests {
+    use model::Instant;
+
     use clap::Parser;
 
     use super::*;

@@ -1,0 +1,146 @@
+//! The folder in which a demo keeps what the next start goes on with.
+
+use std::env;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use devstack::DataDir;
+use serde::{Deserialize, Serialize};
+
+use super::DemoArgs;
+
+/// What a demo's folder says about its fleet. A folder without it is not ours to remove.
+const FLEET_FILE: &str = "fleet.json";
+
+/// Where root's demos are: the servers run as another user, who cannot enter root's home.
+const ROOT_FOLDER: &str = "/var/lib/headcount-demo";
+
+/// A demo's folder, which may not be there yet.
+#[derive(Debug, Clone)]
+pub(super) struct Folder {
+    path: PathBuf,
+}
+
+/// The fleet that a folder's history belongs to.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct KeptFleet {
+    devices: u32,
+    seed: u64,
+    interval_secs: u64,
+}
+
+impl Folder {
+    /// The folder of this name, or the one where demos are kept without a name.
+    ///
+    /// # Errors
+    /// When there is no name and the user has no home.
+    pub(super) fn named(name: Option<PathBuf>) -> anyhow::Result<Self> {
+        let path = match name {
+            Some(path) => std::path::absolute(path).context("`--data-dir` is no path")?,
+            None => default_path()?,
+        };
+        Ok(Self { path })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Takes the folder, created if it is missing, for this process.
+    ///
+    /// # Errors
+    /// When it cannot be used, or another demo uses it.
+    pub(super) fn take(&self) -> Result<DataDir, devstack::Error> {
+        DataDir::at(&self.path)
+    }
+
+    /// Notes which fleet is in the folder.
+    ///
+    /// # Errors
+    /// When there is another one in it.
+    pub(super) fn keep_fleet(&self, args: &DemoArgs) -> anyhow::Result<()> {
+        let ours = KeptFleet {
+            devices: args.devices,
+            seed: args.seed,
+            interval_secs: args.interval.as_secs(),
+        };
+        let path = self.path.join(FLEET_FILE);
+        match fs::read_to_string(&path) {
+            Ok(text) => {
+                let kept: KeptFleet = serde_json::from_str(&text)
+                    .with_context(|| format!("{} cannot be read", path.display()))?;
+                if kept != ours {
+                    let KeptFleet {
+                        devices,
+                        seed,
+                        interval_secs,
+                    } = kept;
+                    bail!(
+                        "{} holds another fleet: go on with it (`--devices {devices} --seed {seed} \
+                         --interval {interval_secs}s`), remove it (`headcount demo clean`), or \
+                         name another folder (`--data-dir`)",
+                        self.path.display()
+                    );
+                }
+                Ok(())
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let text = serde_json::to_string(&ours)?;
+                fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+            }
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+        }
+    }
+
+    /// Removes the folder. Returns what to say about it.
+    ///
+    /// # Errors
+    /// When a demo runs in it, or it is none of ours.
+    pub(super) fn remove(&self) -> anyhow::Result<String> {
+        let shown = self.path.display();
+        if !self.path.exists() {
+            return Ok(format!("there is nothing in {shown}"));
+        }
+        if !self.path.join(FLEET_FILE).exists() {
+            bail!("{shown} is no demo's folder: it has no {FLEET_FILE}");
+        }
+        let taken = self.take()?;
+        fs::remove_dir_all(&self.path).with_context(|| format!("cannot remove {shown}"))?;
+        drop(taken);
+        Ok(format!("removed {shown}"))
+    }
+}
+
+fn default_path() -> anyhow::Result<PathBuf> {
+    let home = env::home_dir().filter(|home| home.is_absolute());
+    if home.as_deref() == Some(Path::new("/root")) {
+        return Ok(PathBuf::from(ROOT_FOLDER));
+    }
+    let data = env::var_os("XDG_DATA_HOME")
+        .map(PathBuf::from)
+        .filter(|folder| folder.is_absolute())
+        .or_else(|| home.map(|home| home.join(".local/share")))
+        .context("there is no home folder; name one with `--data-dir`")?;
+    Ok(data.join("headcount/demo"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_demos_folder_is_removed() {
+        let parent = DataDir::temporary().unwrap();
+        let folder = Folder::named(Some(parent.path().join("demo"))).unwrap();
+        assert!(folder.remove().unwrap().contains("nothing"));
+        fs::create_dir(folder.path()).unwrap();
+        fs::write(folder.path().join("thesis.txt"), "years of work").unwrap();
+        let error = folder.remove().unwrap_err().to_string();
+        assert!(error.contains("no demo's folder"), "{error}");
+        fs::write(folder.path().join(FLEET_FILE), "{}").unwrap();
+        assert!(folder.remove().unwrap().contains("removed"));
+        assert!(!folder.path().exists());
+    }
+}
