@@ -1,29 +1,63 @@
 # The commands to remember. `make deps` is the only one that installs anything; those that need
-# Postgres, Mosquitto or Python call it, and it returns at once when all is there.
+# Postgres, Mosquitto, Node, Chromium or Python call it, and it returns at once when all is there.
 
 CARGO ?= cargo
+NPM ?= npm
 
 .DEFAULT_GOAL := help
-.PHONY: help deps test check bench fmt
+.PHONY: help demo clean-demo deps web test check bench screenshots fmt
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-deps: ## install what tests and benches need (Postgres, Mosquitto, a Python with paho)
+demo: ## everything on this machine: a simulated fleet, the page, staged outages
+	@scripts/deps.sh demo
+	@$(MAKE) --no-print-directory web
+	@[ -x "$${CARGO_TARGET_DIR:-target}/release/headcount" ] || \
+		echo "building headcount for the first time: about 6 minutes on two cores"
+	@$(CARGO) build --release --locked --package headcount
+	@$(CARGO) run --quiet --release --locked --package headcount -- demo $(ARGS)
+
+clean-demo: ## remove what the demo has kept
+	@$(CARGO) run --quiet --release --locked --package headcount -- demo clean
+
+deps: ## install what is needed here (Postgres, Mosquitto, Node, Chromium, a Python with paho)
 	@scripts/deps.sh
 
-test: deps ## run all tests, on private Postgres and Mosquitto servers
-	$(CARGO) test --workspace --locked
+# What the page is made of, so that it is built again when something of it has changed.
+WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print)
 
-check: deps ## format, lints, documentation, house rules, licences and advisories
+web: web/dist/index.html ## build the page, which cargo then embeds
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	@echo "installing what the page is built with (half a minute)"
+	@cd web && $(NPM) ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+web/dist/index.html: web/node_modules/.package-lock.json $(WEB_SOURCES)
+	@cd web && $(NPM) run --silent build
+	@touch $@
+
+test: deps web ## run all tests, on private Postgres and Mosquitto servers, and in a real browser
+	$(CARGO) test --workspace --locked
+	cd web && $(NPM) run --silent test
+	cd web && $(NPM) run --silent test:browser
+
+check: deps web ## format, lints, documentation, house rules, licences and advisories
 	$(CARGO) fmt --all --check
 	scripts/house-rules.sh
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+	cd web && $(NPM) run --silent check
 	CARGO=$(CARGO) scripts/deny.sh
 
 bench: deps ## measure throughput and latency, as ratios
 	$(CARGO) bench --package headcount-benches --locked
 
+screenshots: deps web ## take the pictures of the README from a demo of their own
+	@$(CARGO) build --release --locked --package headcount
+	cd web && $(NPM) run --silent screenshots
+
 fmt: ## format the code
 	$(CARGO) fmt --all
+	cd web && $(NPM) run --silent format

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Installs what tests and benches need and this machine lacks; says nothing when nothing is missing.
+# Installs what is needed here and this machine lacks; says nothing when nothing is missing.
 #
-#   scripts/deps.sh            install it
+#   scripts/deps.sh            what tests and benches need
+#   scripts/deps.sh demo       only what the demo needs
 #   scripts/deps.sh --print    only say what is missing and what would be run
 #
 # Debian and Ubuntu: apt-get, as root or with a sudo that asks for no password. macOS: Homebrew
@@ -13,11 +14,14 @@ set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 
 print_only=no
-case "${1:-}" in
-    "") ;;
-    --print) print_only=yes ;;
-    *) echo "usage: scripts/deps.sh [--print]" >&2; exit 2 ;;
-esac
+for_tests=yes
+for argument in "$@"; do
+    case "$argument" in
+        demo) for_tests=no ;;
+        --print) print_only=yes ;;
+        *) echo "usage: scripts/deps.sh [demo] [--print]" >&2; exit 2 ;;
+    esac
+done
 
 say() { echo "deps: $*"; }
 fail() { echo "deps: $*" >&2; exit 1; }
@@ -69,6 +73,9 @@ apt_packages=
 brew_packages=
 reasons=
 want() { # DEBIAN-PACKAGE HOMEBREW-PACKAGE REASON
+    case " $apt_packages " in
+        *" $1 "*) return ;;
+    esac
     apt_packages="$apt_packages $1"
     case " $brew_packages " in
         *" $2 "*) ;;
@@ -78,15 +85,44 @@ want() { # DEBIAN-PACKAGE HOMEBREW-PACKAGE REASON
 deps:   $1: $3"
 }
 
+# Programs that must be there when all is installed.
+needed="initdb postgres psql createdb mosquitto mosquitto_pub node npm"
 have initdb && have postgres && have psql && have createdb ||
-    want postgresql postgresql@17 "tests and benches start private Postgres servers"
-have mosquitto && have mosquitto_passwd ||
-    want mosquitto mosquitto "tests and benches start private MQTT brokers"
+    want postgresql postgresql@17 "demo, tests and benches start private Postgres servers"
+have mosquitto ||
+    want mosquitto mosquitto "demo, tests and benches start private MQTT brokers"
+
+# Debian 12 has Node 18; newer ones do as well.
+wanted_node=18.18
+if have node; then
+    installed_node=$(node --version | sed 's/^v//')
+    at_least "$installed_node" "$wanted_node" ||
+        fail "node is $installed_node, $wanted_node or newer is needed to build the page"
+    have npm || want npm node "it brings what the page is built with"
+else
+    want nodejs node "the page is built with it"
+    want npm node "it brings what the page is built with"
+fi
+
+chromium_program() {
+    for program in chromium chromium-browser google-chrome-stable google-chrome; do
+        command -v "$program" && return 0
+    done
+    program="/Applications/Chromium.app/Contents/MacOS/Chromium"
+    [ -x "$program" ] && echo "$program"
+}
+
 have mosquitto_pub && have mosquitto_sub ||
-    want mosquitto-clients mosquitto "tests talk to the broker with mosquitto_pub and mosquitto_sub"
+    want mosquitto-clients mosquitto "people and tests are devices with mosquitto_pub"
 
 paho_missing=no
-"$root/scripts/python-with-paho" >/dev/null 2>&1 || paho_missing=yes
+if [ "$for_tests" = yes ]; then
+    needed="$needed mosquitto_passwd mosquitto_sub"
+    have mosquitto_passwd || want mosquitto mosquitto "tests give users passwords"
+    chromium_program >/dev/null ||
+        want chromium chromium "tests look at the page in a real browser"
+    "$root/scripts/python-with-paho" >/dev/null 2>&1 || paho_missing=yes
+fi
 
 [ -n "$apt_packages" ] || [ "$paho_missing" = yes ] || exit 0
 
@@ -201,9 +237,11 @@ if [ "$paho_missing" = yes ] && [ "$paho_from" = venv ]; then
     "$root/target/python-with-paho/bin/python" -m pip install --quiet 'paho-mqtt>=1.6,<3'
 fi
 
-"$root/scripts/python-with-paho" >/dev/null
-for program in initdb postgres psql createdb mosquitto mosquitto_passwd mosquitto_pub mosquitto_sub
-do
+if [ "$for_tests" = yes ]; then
+    "$root/scripts/python-with-paho" >/dev/null
+    chromium_program >/dev/null || fail "chromium is still missing"
+fi
+for program in $needed; do
     have "$program" || fail "$program is still missing"
 done
 say "all there now"

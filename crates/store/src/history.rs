@@ -4,14 +4,15 @@
 //! from it, the minutely counts, the newest states, and a slot that has heard up to its end. What
 //! counts is still presence; the hours are counted from it here as they are elsewhere.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use model::{Country, Hour, Instant};
+use model::{Carrier, Country, Hour, Instant};
 use sqlx::PgConnection;
 
 use crate::copy::Rows;
 use crate::presence::{self, Counts, PresenceRow};
-use crate::{Error, Result, Store};
+use crate::{Error, Result, Store, carriers};
 
 /// What a row of presence takes in a COPY stream, for the size of the buffer.
 const PRESENCE_ROW_BYTES: usize = 40;
@@ -105,26 +106,67 @@ impl Store {
     }
 
     /// Counts hours from presence and writes them as complete. An hour in which nobody was heard
-    /// counts 0, and so does a carrier.
+    /// counts 0, and so does a carrier in an hour in which only others were.
     ///
     /// # Errors
     /// When the database is away; nothing of this call is written then.
     pub async fn count_hours(&self, hours: &[(Country, Hour)], now: Instant) -> Result<()> {
+        let starts = || hours.iter().map(|(_, hour)| hour.start);
+        let (Some(from), Some(to)) = (starts().min(), starts().max()) else {
+            return Ok(());
+        };
         let mut transaction = Error::at("count hours", self.pool.begin().await)?;
         take_time(&mut transaction).await?;
-        let counted = sqlx::query(COUNT_HOURS)
-            .bind(
-                hours
-                    .iter()
-                    .map(|(country, _)| country.to_string())
-                    .collect::<Vec<_>>(),
-            )
-            .bind(hours.iter().map(|(_, hour)| hour.start).collect::<Vec<_>>())
-            .bind(hours.iter().map(|(_, hour)| hour.end).collect::<Vec<_>>())
-            .bind(now)
-            .execute(&mut *transaction)
-            .await;
-        Error::at("count hours", counted)?;
+        let bits = carriers::all(&mut transaction).await?;
+        let mut counts = presence::count_all(&mut transaction, &bits, from, to).await?;
+        let mut in_use: BTreeMap<Country, BTreeSet<Carrier>> = BTreeMap::new();
+        for ((country, _), counts) in &counts {
+            let carriers = counts.carriers.keys().cloned();
+            in_use.entry(*country).or_default().extend(carriers);
+        }
+        let rows: Vec<_> = hours
+            .iter()
+            .map(|(country, hour)| {
+                let mut counts = counts.remove(&(*country, hour.start)).unwrap_or_default();
+                for carrier in in_use.get(country).into_iter().flatten() {
+                    counts.carriers.entry(carrier.clone()).or_insert(0);
+                }
+                (country.to_string(), *hour, counts)
+            })
+            .collect();
+        let written = sqlx::query(
+            "insert into hourly_counts as h (country, hour, hour_end, devices, carriers, complete,
+                                             revision, closed_at)
+             select country, hour, hour_end, devices, carriers, true, 1, $6
+             from unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::int[], $5::jsonb[])
+                 as n (country, hour, hour_end, devices, carriers)
+             on conflict (country, hour) do update
+             set devices = excluded.devices, carriers = excluded.carriers, complete = true,
+                 gap_secs = 0, causes = '{}', closed_at = excluded.closed_at,
+                 revision = h.revision + (h.devices <> excluded.devices
+                     or h.carriers <> excluded.carriers or not h.complete)::int",
+        )
+        .bind(rows.iter().map(|(country, ..)| country).collect::<Vec<_>>())
+        .bind(
+            rows.iter()
+                .map(|(_, hour, _)| hour.start)
+                .collect::<Vec<_>>(),
+        )
+        .bind(rows.iter().map(|(_, hour, _)| hour.end).collect::<Vec<_>>())
+        .bind(
+            rows.iter()
+                .map(|(_, _, counts)| i32::try_from(counts.devices).unwrap_or(i32::MAX))
+                .collect::<Vec<_>>(),
+        )
+        .bind(
+            rows.iter()
+                .map(|(_, _, counts)| serde_json::json!(counts.carriers))
+                .collect::<Vec<_>>(),
+        )
+        .bind(now)
+        .execute(&mut *transaction)
+        .await;
+        Error::at("count hours", written)?;
         Error::at("count hours", transaction.commit().await)
     }
 
@@ -158,43 +200,6 @@ impl Store {
         Error::at("add slot", done).map(drop)
     }
 }
-
-const COUNT_HOURS: &str = "
-    with asked as (
-        select * from unnest($1::text[], $2::timestamptz[], $3::timestamptz[])
-            as a (country, hour, hour_end)
-    ), bounds as (
-        select min(hour) as first, max(hour) as last from asked
-    ), sets as (
-        select country, hour, carriers, count(*) as devices
-        from presence, bounds where hour between first and last
-        group by country, hour, carriers
-    ), by_carrier as (
-        select s.country, s.hour, k.carrier, sum(s.devices)::int as devices
-        from sets s join carriers k on k.country = s.country and (s.carriers >> k.bit) & 1 = 1
-        group by s.country, s.hour, k.carrier
-    ), carriers_in_use as (
-        select distinct country, carrier from by_carrier
-    ), listed as (
-        select a.country, a.hour, jsonb_object_agg(k.carrier, coalesce(b.devices, 0)) as carriers
-        from asked a join carriers_in_use k using (country)
-        left join by_carrier b using (country, hour, carrier)
-        group by a.country, a.hour
-    ), totals as (
-        select country, hour, sum(devices)::int as devices from sets group by country, hour
-    )
-    insert into hourly_counts as h (country, hour, hour_end, devices, carriers, complete, revision,
-                                    closed_at)
-    select a.country, a.hour, a.hour_end, coalesce(t.devices, 0), coalesce(l.carriers, '{}'), true,
-           1, $4
-    from asked a
-    left join totals t using (country, hour)
-    left join listed l using (country, hour)
-    on conflict (country, hour) do update
-    set devices = excluded.devices, carriers = excluded.carriers, complete = true, gap_secs = 0,
-        causes = '{}', closed_at = excluded.closed_at,
-        revision = h.revision + (h.devices <> excluded.devices
-            or h.carriers <> excluded.carriers or not h.complete)::int";
 
 /// Allows the rest of a transaction more time than a request to the API gets.
 async fn take_time(connection: &mut PgConnection) -> Result<()> {

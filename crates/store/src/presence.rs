@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use model::{Carrier, CarrierSet, Country, DeviceNo, Hour, Instant};
 use sqlx::PgConnection;
 
-use crate::{Error, Result, Store, carriers};
+use crate::{Error, Result, Store, carriers, countries};
 
 /// A device was heard in an hour of a country, through these carriers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +103,35 @@ pub(crate) async fn count_hour(
         .await,
     )?;
     Ok(spread(bits, country, rows))
+}
+
+/// Counts all hours of all countries that start in `[from, to]` and have any presence.
+pub(crate) async fn count_all(
+    connection: &mut PgConnection,
+    bits: &carriers::CarrierBits,
+    from: Instant,
+    to: Instant,
+) -> Result<BTreeMap<(Country, Instant), Counts>> {
+    let rows: Vec<(String, Instant, i64, i64)> = Error::at(
+        "count hours",
+        sqlx::query_as(
+            "select country, hour, carriers, count(*) from presence
+             where hour between $1 and $2 group by country, hour, carriers",
+        )
+        .bind(from)
+        .bind(to)
+        .fetch_all(connection)
+        .await,
+    )?;
+    let mut by_hour: BTreeMap<(Country, Instant), Vec<(i64, i64)>> = BTreeMap::new();
+    for (country, hour, set, devices) in rows {
+        let key = (countries::read_country(&country)?, hour);
+        by_hour.entry(key).or_default().push((set, devices));
+    }
+    Ok(by_hour
+        .into_iter()
+        .map(|((country, hour), rows)| ((country, hour), spread(bits, country, rows)))
+        .collect())
 }
 
 fn spread(bits: &carriers::CarrierBits, country: Country, rows: Vec<(i64, i64)>) -> Counts {

@@ -38,8 +38,8 @@ use servers::Servers;
 use stage::Story;
 
 /// What is logged unless something else is asked for: the demo says itself what a newcomer wants
-/// to know.
-pub(crate) const LOG_FILTER: &str = "warn";
+/// to know, and weeks of history take longer than statements should.
+pub(crate) const LOG_FILTER: &str = "warn,sqlx=error";
 
 /// A device counts as reachable for so many of its intervals.
 const INTERVALS_PER_WINDOW: u32 = 3;

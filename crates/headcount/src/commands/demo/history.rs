@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chrono::{DurationRound as _, NaiveDate, TimeDelta};
@@ -122,14 +123,25 @@ async fn write(
 ) -> anyhow::Result<()> {
     let store = &app.store;
     let days = past.presence.len().max(1);
-    for (day, (_, rows)) in past.presence.iter_mut().enumerate() {
-        let at_once = if is_new { usize::MAX } else { ROWS_AT_ONCE };
-        for rows in rows.chunks_mut(at_once) {
-            store.add_presence(rows, is_new).await?;
+    let done = AtomicUsize::new(0);
+    let add = async |rows: Vec<Vec<PresenceRow>>| {
+        for mut rows in rows {
+            let at_once = if is_new { usize::MAX } else { ROWS_AT_ONCE };
+            for rows in rows.chunks_mut(at_once) {
+                store.add_presence(rows, is_new).await?;
+            }
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+            told(u8::try_from(15 + 60 * done / days).unwrap_or(75));
         }
-        told(u8::try_from(15 + 55 * (day + 1) / days).unwrap_or(70));
+        Ok::<(), store::Error>(())
+    };
+    // Two at a time: a day is one partition, and the server has more than one core.
+    let (mut even, mut odd) = (Vec::new(), Vec::new());
+    for rows in past.presence.into_values() {
+        even.push(rows);
+        std::mem::swap(&mut even, &mut odd);
     }
-    store.add_minutes(&past.minutes).await?;
+    tokio::try_join!(add(even), add(odd), store.add_minutes(&past.minutes))?;
     told(80);
     for rows in past.last_heard.chunks_mut(ROWS_AT_ONCE) {
         store.import_presence(to, &mut [], &mut [], rows).await?;

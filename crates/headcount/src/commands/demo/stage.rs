@@ -7,7 +7,7 @@ use chrono::{DurationRound as _, TimeDelta};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use devstack::Mosquitto;
 use model::{Clock, Instant};
-use simulator::{Fleet, Outage, Scenario};
+use simulator::{Affected, Fleet, Outage, Scenario};
 use tokio::sync::{Mutex, mpsc};
 
 use super::servers::blocking;
@@ -119,7 +119,7 @@ impl Stage {
             Story::Fleet(scenario) => {
                 let outage = self.fleet.stage(scenario, now, lasts);
                 let outage = outage.ok_or("there is nobody in the fleet whom that could hit")?;
-                let what = format!("{} falls silent", outage.affected);
+                let what = format!("{} falls silent", who(&outage.affected));
                 let told = self.outages.send(outage).await;
                 told.map_err(|_| "the fleet has ended".to_owned())?;
                 what
@@ -169,6 +169,18 @@ pub(super) fn begins_at(started_at: Instant, number: i32) -> Instant {
         .duration_round_up(TimeDelta::minutes(1))
         .unwrap_or(due);
     minute + half
+}
+
+/// Who is hit, in the words of the page.
+fn who(affected: &Affected) -> String {
+    match affected {
+        Affected::Carrier(segment) => format!("carrier {segment}"),
+        Affected::CarrierInRegion { carrier, region } => {
+            format!("carrier {carrier} in {}", region.name)
+        }
+        Affected::Region(region) => region.name.to_owned(),
+        Affected::Firmware(version) => format!("firmware {version}"),
+    }
 }
 
 /// The time of day by this machine's clock.
