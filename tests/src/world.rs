@@ -254,6 +254,7 @@ impl World {
         let listen = free_address();
         let config = headcount_api::Config {
             listen,
+            access: headcount_api::Access::Unasked,
             insecure_open: false,
             request_timeout: Duration::from_secs(10),
         };

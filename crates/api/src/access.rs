@@ -1,29 +1,293 @@
-//! Who may ask. There is no authentication yet, so: this machine only.
+//! Who may ask, and for what.
 //!
-//! Listening on loopback keeps other machines out, but not their web pages: a page of
-//! `evil.example` may let its name resolve to 127.0.0.1 and then read this API through the
-//! browser of whoever has it open (DNS rebinding). The browser still says `Host: evil.example`,
-//! and that is what gives it away.
+//! Every request gets a [`Caller`] before it reaches a route: [`Access`] says how callers prove who
+//! they are, a [`Role`] what they may see. Another way to prove it is another variant of [`Access`];
+//! routes only ask for the role they need.
+//!
+//! Where nobody is asked ([`Access::Unasked`]), whoever reaches the address is an operator, so by
+//! default it is a loopback address. That keeps other machines out, but not their web pages: a page
+//! of `evil.example` may let its name resolve to 127.0.0.1 and then read this API through the
+//! browser of whoever has it open (DNS rebinding). The browser still says `Host: evil.example`, and
+//! that is what gives it away: see [`refuse_foreign_hosts`].
+//!
+//! With passwords that check is not needed. A browser keeps a password for the origin it was given
+//! to, name and port included, and sends it to no other: the page of `evil.example` comes without
+//! one and is refused as any stranger. So the API may then be reached under any name.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
-use axum::extract::Request;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri, header, uri::Authority};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use subtle::{Choice, ConstantTimeEq as _};
 
 use crate::problem::Problem;
 
-/// The API would be open to others, and there is nothing yet that tells them apart.
+/// The fewest characters of a password. There is no bound on attempts, so it must not be guessable.
+const MIN_PASSWORD_CHARS: usize = 12;
+
+/// The most bytes of a name and password with the colon between them.
+const MAX_CREDENTIALS_BYTES: usize = 256;
+
+/// What answers without credentials: an orchestrator has none, and they hold no counts and no
+/// devices.
+const PROBES: [&str; 2] = ["/livez", "/readyz"];
+
+/// What a caller is called where nobody asks for names.
+const UNNAMED: &str = "unnamed";
+
+/// The API would be open to others, and nothing tells them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`api.listen` is {listen}, which other machines may reach, and there is no access control \
-     yet: listen on loopback (127.0.0.1 or [::1]) behind a proxy that authenticates, or accept \
-     that everybody can read everything with `--insecure-open`"
+    "`api.listen` is {listen}, which other machines may reach, and there is no access control: \
+     set passwords in `api.basic_auth`, listen on loopback (127.0.0.1 or [::1]), or accept that \
+     everybody can read everything with `--insecure-open`"
 )]
 pub struct OpenWithoutAccessControl {
     /// The address asked for.
     pub listen: SocketAddr,
+}
+
+/// What a caller may see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Counts and the pipeline's status.
+    Viewer,
+    /// Single devices as well.
+    Operator,
+}
+
+/// How callers prove who they are. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub enum Access {
+    /// Not at all: whoever reaches the address is an operator.
+    #[default]
+    Unasked,
+    /// By a name and a password with every request.
+    Basic(Arc<BasicAuth>),
+}
+
+impl Access {
+    /// Whether strangers are refused.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        !matches!(self, Self::Unasked)
+    }
+
+    /// Who sends a request with these headers; `None` for a stranger.
+    fn caller(&self, headers: &HeaderMap) -> Option<Caller> {
+        match self {
+            Self::Unasked => Some(Caller {
+                name: UNNAMED.into(),
+                role: Role::Operator,
+            }),
+            Self::Basic(accounts) => accounts.caller(headers),
+        }
+    }
+}
+
+/// The accounts of HTTP's basic authentication (RFC 7617).
+#[derive(Debug, Clone)]
+pub struct BasicAuth {
+    accounts: Vec<(Role, Account)>,
+}
+
+impl BasicAuth {
+    /// Accounts for viewers and operators. At least one is there, and their names differ: which of
+    /// two roles somebody has must not depend on an order.
+    ///
+    /// # Errors
+    /// When there is none, or both have one name.
+    pub fn new(viewer: Option<Account>, operator: Option<Account>) -> Result<Self, BasicAuthError> {
+        if let (Some(viewer), Some(operator)) = (&viewer, &operator)
+            && viewer.name == operator.name
+        {
+            return Err(BasicAuthError::SameName);
+        }
+        let viewer = viewer.map(|account| (Role::Viewer, account));
+        let operator = operator.map(|account| (Role::Operator, account));
+        let accounts: Vec<_> = viewer.into_iter().chain(operator).collect();
+        if accounts.is_empty() {
+            return Err(BasicAuthError::NoAccount);
+        }
+        Ok(Self { accounts })
+    }
+
+    fn caller(&self, headers: &HeaderMap) -> Option<Caller> {
+        let shown = shown_credentials(headers)?;
+        let mut caller = None;
+        // Every account is compared in full, so that the time says nothing about any of them.
+        for (role, account) in &self.accounts {
+            if bool::from(account.credentials.is(&shown)) {
+                caller = Some(Caller {
+                    name: Arc::clone(&account.name),
+                    role: *role,
+                });
+            }
+        }
+        caller
+    }
+}
+
+/// Why accounts cannot be used together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BasicAuthError {
+    /// Nobody could get in.
+    #[error("name a `viewer`, an `operator`, or both, each as \"name:password\"")]
+    NoAccount,
+    /// Two accounts with one name.
+    #[error("`viewer` and `operator` need different names")]
+    SameName,
+}
+
+/// A name and its password.
+#[derive(Clone)]
+pub struct Account {
+    name: Arc<str>,
+    credentials: Credentials,
+}
+
+/// Shows the name and never the password.
+impl std::fmt::Debug for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Account")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Account {
+    /// Reads `name:password`. The name ends at the first colon.
+    ///
+    /// # Errors
+    /// When a part is missing, the password is too short, or somebody could not type it.
+    pub fn parse(text: &str) -> Result<Self, AccountError> {
+        let (name, password) = text.split_once(':').ok_or(AccountError::Form)?;
+        if name.is_empty() {
+            return Err(AccountError::Form);
+        }
+        if password.chars().count() < MIN_PASSWORD_CHARS {
+            return Err(AccountError::ShortPassword);
+        }
+        if text.chars().any(char::is_control) {
+            return Err(AccountError::ControlCharacter);
+        }
+        let credentials = Credentials::new(text.as_bytes()).ok_or(AccountError::TooLong)?;
+        Ok(Self {
+            name: name.into(),
+            credentials,
+        })
+    }
+}
+
+/// Why a text is no account. The text holds a password and is not repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AccountError {
+    /// A name or the colon is missing.
+    #[error("it is a name, a colon and a password: \"name:password\"")]
+    Form,
+    /// The password could be guessed.
+    #[error("the password needs at least {MIN_PASSWORD_CHARS} characters")]
+    ShortPassword,
+    /// RFC 7617 forbids them.
+    #[error("neither the name nor the password may hold control characters")]
+    ControlCharacter,
+    /// Longer than what is compared.
+    #[error("name and password may have {MAX_CREDENTIALS_BYTES} bytes in all")]
+    TooLong,
+}
+
+/// `name:password`, filled up with zeros: what is compared always has one length, so that the time
+/// does not tell that of a password.
+#[derive(Clone)]
+struct Credentials {
+    bytes: [u8; MAX_CREDENTIALS_BYTES],
+    length: u64,
+}
+
+impl Credentials {
+    /// `None` when they are too long to be anybody's.
+    fn new(text: &[u8]) -> Option<Self> {
+        let mut bytes = [0; MAX_CREDENTIALS_BYTES];
+        bytes.get_mut(..text.len())?.copy_from_slice(text);
+        Some(Self {
+            bytes,
+            length: text.len() as u64,
+        })
+    }
+
+    fn is(&self, other: &Self) -> Choice {
+        self.bytes.ct_eq(&other.bytes) & self.length.ct_eq(&other.length)
+    }
+}
+
+/// The credentials of an `Authorization` header. Two such headers are nobody's.
+fn shown_credentials(headers: &HeaderMap) -> Option<Credentials> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (value, None) = (values.next()?, values.next()) else {
+        return None;
+    };
+    let (scheme, encoded) = value.to_str().ok()?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = base64::engine::general_purpose::STANDARD
+        .decode(encoded.trim_matches(' '))
+        .ok()?;
+    Credentials::new(&decoded)
+}
+
+/// Who sends a request: an extension of every request that was let in.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    name: Arc<str>,
+    role: Role,
+}
+
+/// A caller who may see single devices. As an argument of a route it refuses everybody else.
+pub(crate) struct Operator(Caller);
+
+impl Operator {
+    /// For the log.
+    pub(crate) fn name(&self) -> &str {
+        &self.0.name
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Operator {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        match parts.extensions.get::<Caller>() {
+            Some(caller) if caller.role == Role::Operator => Ok(Self(caller.clone())),
+            Some(_) => Err(Problem::for_operators_only()),
+            None => Err(Problem::not_signed_in()),
+        }
+    }
+}
+
+/// Says who calls, and answers 401 to strangers who ask for more than the probes.
+pub(crate) async fn admit(
+    State(access): State<Access>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    if let Some(caller) = access.caller(request.headers()) {
+        request.extensions_mut().insert(caller);
+        return next.run(request).await;
+    }
+    if PROBES.contains(&request.uri().path()) {
+        return next.run(request).await;
+    }
+    if request.headers().contains_key(header::AUTHORIZATION) {
+        // Neither the name: a password typed in its place would be kept for good.
+        tracing::info!("somebody was refused: their name and password are not among ours");
+    }
+    Problem::not_signed_in().into_response()
 }
 
 /// Whether only this machine can reach an address; also one of IPv4 written as IPv6.
@@ -79,6 +343,90 @@ fn is_own(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn account(text: &str) -> Option<Account> {
+        Some(Account::parse(text).unwrap())
+    }
+
+    fn role(auth: &BasicAuth, values: &[&str]) -> Option<Role> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(header::AUTHORIZATION, value.parse().unwrap());
+        }
+        Some(auth.caller(&headers)?.role)
+    }
+
+    fn basic(text: &str) -> String {
+        let encoded = base64::engine::general_purpose::STANDARD.encode(text);
+        format!("Basic {encoded}")
+    }
+
+    #[test]
+    fn a_name_with_its_password_has_its_role_and_nothing_else_does() {
+        let auth = BasicAuth::new(
+            account("finance:correct horse"),
+            account("ops:端末 battery:staple"),
+        )
+        .unwrap();
+        let viewer = basic("finance:correct horse");
+        assert_eq!(role(&auth, &[&viewer]), Some(Role::Viewer));
+        assert_eq!(
+            role(&auth, &[&viewer.replace("Basic", "bAsIc ")]),
+            Some(Role::Viewer)
+        );
+        let operator = basic("ops:端末 battery:staple");
+        assert_eq!(role(&auth, &[&operator]), Some(Role::Operator));
+        for stranger in [
+            basic("finance:correct horse "),
+            basic("finance:correct hors"),
+            basic("finance:correct horse\0"),
+            basic("ops:correct horse"),
+            basic("finance"),
+            basic(":"),
+            basic(""),
+            basic(&format!("finance:{}", "x".repeat(300))),
+            viewer.replace("Basic", "Bearer"),
+            viewer.replace("Basic ", ""),
+            format!("{viewer}*"),
+            "Basic".to_owned(),
+            String::new(),
+        ] {
+            assert_eq!(role(&auth, &[&stranger]), None, "{stranger}");
+        }
+        assert_eq!(role(&auth, &[]), None);
+        assert_eq!(role(&auth, &[&viewer, &operator]), None, "two at once");
+    }
+
+    #[test]
+    fn accounts_are_checked_and_never_shown() {
+        use AccountError as E;
+        let long = format!("a:{}", "x".repeat(MAX_CREDENTIALS_BYTES));
+        for (text, error) in [
+            ("", E::Form),
+            ("finance", E::Form),
+            (":long enough to be one", E::Form),
+            ("finance:", E::ShortPassword),
+            ("finance:eleven char", E::ShortPassword),
+            ("finance:with a\nline break", E::ControlCharacter),
+            (&long, E::TooLong),
+        ] {
+            let refused = Account::parse(text).unwrap_err();
+            assert_eq!(refused, error, "{text}");
+            assert!(text.is_empty() || !refused.to_string().contains(text));
+        }
+        let twelve = Account::parse("finance:twelve chars").unwrap();
+        let same = Account::parse("finance:another password").unwrap();
+        let refused = BasicAuth::new(Some(twelve.clone()), Some(same)).unwrap_err();
+        assert_eq!(refused, BasicAuthError::SameName);
+        let refused = BasicAuth::new(None, None).unwrap_err();
+        assert_eq!(refused, BasicAuthError::NoAccount);
+        let access = Access::Basic(Arc::new(BasicAuth::new(Some(twelve), None).unwrap()));
+        let shown = format!("{access:?}");
+        assert!(
+            shown.contains("finance") && !shown.contains("twelve"),
+            "{shown}"
+        );
+    }
 
     #[test]
     fn only_loopback_names_and_addresses_are_ours() {

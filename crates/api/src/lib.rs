@@ -32,7 +32,9 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
 
-pub use access::OpenWithoutAccessControl;
+pub use access::{
+    Access, Account, AccountError, BasicAuth, BasicAuthError, OpenWithoutAccessControl, Role,
+};
 pub use openapi::openapi;
 use problem::Problem;
 use routes::probes;
@@ -49,6 +51,8 @@ const MAX_REQUESTS_IN_FLIGHT: usize = 256;
 pub struct Config {
     /// The address to listen on.
     pub listen: SocketAddr,
+    /// How callers prove who they are.
+    pub access: Access,
     /// Serve everybody who can reach the address, although there is no access control.
     pub insecure_open: bool,
     /// A request that takes longer is answered with 504. Set it above the database's statement
@@ -63,7 +67,7 @@ impl Config {
     /// # Errors
     /// When others could reach the address.
     pub fn check(&self) -> Result<(), OpenWithoutAccessControl> {
-        if self.insecure_open || access::is_loopback(self.listen.ip()) {
+        if self.insecure_open || self.access.asks() || access::is_loopback(self.listen.ip()) {
             return Ok(());
         }
         Err(OpenWithoutAccessControl {
@@ -109,7 +113,7 @@ impl Context {
 /// All routes, without the checks that depend on where they are served: for tests without a
 /// socket.
 pub fn router(context: Context) -> Router {
-    observed(routes(context))
+    observed(admitted(routes(context), Access::Unasked))
 }
 
 /// All routes as they are served with this configuration.
@@ -130,7 +134,9 @@ pub fn bind(config: &Config) -> anyhow::Result<TcpListener> {
     let address = listener
         .local_addr()
         .context("cannot tell the address listened on")?;
-    if !access::is_loopback(address.ip()) {
+    if config.access.asks() {
+        tracing::info!("the API asks for a name and a password (`api.basic_auth`)");
+    } else if !access::is_loopback(address.ip()) {
         tracing::warn!(
             %address,
             "THE API IS OPEN: everybody who can reach this address reads all counts and devices, \
@@ -232,7 +238,8 @@ fn guarded(config: &Config, router: Router) -> Router {
             limit_time,
         ))
         .layer(middleware::from_fn_with_state(permits, limit_load));
-    if !config.insecure_open {
+    router = admitted(router, config.access.clone());
+    if !config.insecure_open && !config.access.asks() {
         router = router.layer(middleware::from_fn(access::refuse_foreign_hosts));
     }
     observed(router)
@@ -244,6 +251,10 @@ fn routes(context: Context) -> Router {
     openapi::serve(router, &document)
         .fallback(pages::serve)
         .method_not_allowed_fallback(async |method: Method| Problem::method_not_allowed(&method))
+}
+
+fn admitted(router: Router, access: Access) -> Router {
+    router.layer(middleware::from_fn_with_state(access, access::admit))
 }
 
 fn observed(router: Router) -> Router {
@@ -323,6 +334,7 @@ mod tests {
     fn others_are_let_in_only_on_purpose() {
         let config = |listen: &str, insecure_open| Config {
             listen: listen.parse().unwrap(),
+            access: Access::Unasked,
             insecure_open,
             request_timeout: Duration::from_secs(10),
         };
@@ -343,8 +355,15 @@ mod tests {
             let message = config(open, false).check().unwrap_err().to_string();
             assert!(message.contains("`api.listen`"), "{message}");
             assert!(message.contains("`--insecure-open`"), "{message}");
+            assert!(message.contains("`api.basic_auth`"), "{message}");
             assert!(message.contains(open), "{message}");
             assert_eq!(config(open, true).check(), Ok(()), "{open}");
+            let operator = Account::parse("ops:correct horse").unwrap();
+            let asking = Config {
+                access: Access::Basic(Arc::new(BasicAuth::new(None, Some(operator)).unwrap())),
+                ..config(open, false)
+            };
+            assert_eq!(asking.check(), Ok(()), "{open}");
         }
     }
 }

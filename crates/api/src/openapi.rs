@@ -18,7 +18,10 @@ use crate::routes::{countries, devices, hours, now, probes, status};
             the country's local clock. Counts are exact. What could not be seen is said to be \
             unknown, never counted as 0.\n\n\
             Times are RFC 3339 with the country's offset. Errors are RFC 9457 problem details \
-            (`application/problem+json`). Lists are `{\"items\": […], \"next\": cursor or null}`."
+            (`application/problem+json`). Lists are `{\"items\": […], \"next\": cursor or null}`.\n\n\
+            Where access control is on, everything but `/livez` and `/readyz` needs HTTP basic \
+            authentication and is answered with 401 without it. Viewers see counts and status, \
+            operators single devices as well."
     ),
     tags(
         (name = "counts", description = "Devices per country, carrier and hour."),

@@ -17,6 +17,10 @@ use utoipa::ToSchema;
 /// The content type of every error.
 pub(crate) const CONTENT_TYPE: &str = "application/problem+json";
 
+/// How to prove who one is. Names and passwords are read as UTF-8.
+const CHALLENGE: HeaderValue =
+    HeaderValue::from_static("Basic realm=\"headcount\", charset=\"UTF-8\"");
+
 /// When to ask again while the database is away, or we are too busy.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
@@ -30,6 +34,8 @@ const MAX_REASON_CHARS: usize = 200;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     BadParameter,
+    NotSignedIn,
+    ForOperatorsOnly,
     UnknownCountry,
     UnknownDevice,
     NoSuchPath,
@@ -50,6 +56,16 @@ impl Kind {
                 S::BAD_REQUEST,
                 "urn:headcount:problem:bad-parameter",
                 "A parameter is wrong",
+            ),
+            Self::NotSignedIn => (
+                S::UNAUTHORIZED,
+                "urn:headcount:problem:not-signed-in",
+                "Not signed in",
+            ),
+            Self::ForOperatorsOnly => (
+                S::FORBIDDEN,
+                "urn:headcount:problem:for-operators-only",
+                "For operators only",
             ),
             Self::UnknownCountry => (
                 S::NOT_FOUND,
@@ -191,6 +207,22 @@ impl Problem {
                 "the path cannot be used: {}",
                 shortened(reason, MAX_REASON_CHARS)
             ),
+        )
+    }
+
+    /// Nobody we know asks for more than the probes.
+    pub(crate) fn not_signed_in() -> Self {
+        Self::new(
+            Kind::NotSignedIn,
+            "this needs a name and a password, as HTTP basic authentication",
+        )
+    }
+
+    /// Somebody we know asks for what their role does not see.
+    pub(crate) fn for_operators_only() -> Self {
+        Self::new(
+            Kind::ForOperatorsOnly,
+            "single devices are shown to operators only; sign in as one",
         )
     }
 
@@ -340,6 +372,9 @@ impl IntoResponse for Problem {
                     header::RETRY_AFTER,
                     HeaderValue::from(RETRY_AFTER.as_secs()),
                 );
+            }
+            Kind::NotSignedIn => {
+                headers.insert(header::WWW_AUTHENTICATE, CHALLENGE);
             }
             Kind::MethodNotAllowed => {
                 headers.insert(header::ALLOW, HeaderValue::from_static("GET,HEAD"));

@@ -17,7 +17,7 @@ use axum::http::{HeaderMap, Request, StatusCode, header};
 use chrono::TimeDelta;
 use chrono_tz::Tz;
 use devstack::{DataDir, Postgres, PostgresOptions};
-use headcount_api::{Config, Context, guarded_router, router};
+use headcount_api::{Access, Account, BasicAuth, Config, Context, guarded_router, router};
 use model::{
     Carrier, CarrierSet, Catalogue, Cause, Completeness, Country, DeviceId, Hour, Instant,
     ManualClock, Segment,
@@ -879,6 +879,7 @@ async fn the_probes_and_the_description_need_no_data() {
 fn config(request_timeout: Duration) -> Config {
     Config {
         listen: "127.0.0.1:0".parse().unwrap(),
+        access: Access::Unasked,
         insecure_open: false,
         request_timeout,
     }
@@ -902,6 +903,80 @@ async fn a_web_page_of_another_host_reads_nothing() {
         ..closed
     };
     ask(&open, "headcount.example").await.ok();
+}
+
+/// `finance:correct horse`, a viewer; and `ops:battery staple`, an operator.
+fn asking() -> Config {
+    let account = |text| Some(Account::parse(text).unwrap());
+    let accounts = BasicAuth::new(
+        account("finance:correct horse"),
+        account("ops:battery staple"),
+    );
+    Config {
+        listen: "0.0.0.0:0".parse().unwrap(),
+        access: Access::Basic(Arc::new(accounts.unwrap())),
+        ..config(Duration::from_secs(5))
+    }
+}
+
+const VIEWER: &str = "Basic ZmluYW5jZTpjb3JyZWN0IGhvcnNl";
+const OPERATOR: &str = "Basic b3BzOmJhdHRlcnkgc3RhcGxl";
+
+/// Counts for viewers, devices for operators, probes for everybody, and the rest for nobody. The
+/// host does not matter any more.
+#[tokio::test]
+async fn who_asks_is_known_by_name_and_password() {
+    let it = Fixture::with_hours().await;
+    let ask = async |uri: &str, authorization: Option<&str>| {
+        let mut request = Request::get(uri).header(header::HOST, "headcount.example");
+        if let Some(authorization) = authorization {
+            request = request.header(header::AUTHORIZATION, authorization);
+        }
+        let request = request.body(Body::empty()).unwrap();
+        send(guarded_router(&asking(), it.context.clone()), request).await
+    };
+    for uri in [
+        "/",
+        "/metrics",
+        "/openapi.json",
+        "/api/v1/status",
+        "/api/v1/countries",
+        "/api/v1/countries/ph/hours.csv",
+    ] {
+        assert_eq!(ask(uri, Some(VIEWER)).await.status, 200, "{uri}");
+        assert_eq!(ask(uri, Some(OPERATOR)).await.status, 200, "{uri}");
+    }
+    for uri in [
+        "/",
+        "/metrics",
+        "/openapi.json",
+        "/api/v1/status",
+        "/api/v1/devices/a",
+        "/api/v1/nothing",
+        "/livez/",
+        "/livez%2f..%2fmetrics",
+    ] {
+        for stranger in [None, Some("Basic b3BzOm9wZW4gc2VzYW1lIQ=="), Some("ops")] {
+            let answer = ask(uri, stranger).await;
+            answer.problem(401);
+            assert_eq!(
+                answer.header(header::WWW_AUTHENTICATE),
+                "Basic realm=\"headcount\", charset=\"UTF-8\"",
+            );
+            assert_eq!(answer.header(header::CACHE_CONTROL), "no-store");
+        }
+    }
+    for uri in ["/livez", "/readyz"] {
+        for authorization in [None, Some("Basic b3Bz"), Some(VIEWER)] {
+            ask(uri, authorization).await.ok();
+        }
+    }
+    ask("/api/v1/devices/a", Some(OPERATOR)).await.ok();
+    // A viewer is not even told whether there is such a device.
+    for uri in ["/api/v1/devices/a", "/api/v1/devices/nobody"] {
+        let detail = ask(uri, Some(VIEWER)).await.problem(403);
+        assert!(detail.contains("operators"), "{detail}");
+    }
 }
 
 #[tokio::test]

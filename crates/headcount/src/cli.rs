@@ -48,6 +48,8 @@ enum Command {
     Init(commands::init::InitArgs),
     /// Check configuration, Postgres, broker and Agent, and say what to change
     Validate,
+    /// Ask a running process on this machine how it is: a container's health check
+    Health(commands::health::HealthArgs),
     /// Publish a seeded fleet's heartbeats to the broker
     Simulate(commands::simulate::SimulateArgs),
     /// Publish rows of a file as heartbeats
@@ -132,6 +134,7 @@ async fn dispatch(command: Command, config: Config) -> anyhow::Result<ExitCode> 
         // Neither of them needs a configuration; `run` has carried them out.
         Command::Init(_) | Command::Demo(_) => Ok(ExitCode::SUCCESS),
         Command::Validate => commands::validate::validate(&App::new(config, "validate")?).await,
+        Command::Health(args) => commands::health::health(&args, &config).await,
         Command::Simulate(args) => {
             let app = App::new(config, "simulate")?;
             roles::end_on_signal(&app.shutdown);

@@ -9,12 +9,14 @@ mod file;
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono_tz::Tz;
 use figment::Figment;
 use figment::providers::{Format as _, Serialized, Toml};
 use figment::value::Value;
+use headcount_api::{Access, Account, BasicAuth};
 use ingest::broker::BrokerUrl;
 use ingest::topic::TopicFilter;
 use model::{Catalogue, Country};
@@ -22,7 +24,7 @@ use store::Retention;
 use store::countries::CountrySettings;
 
 pub(crate) use file::{File, Text};
-use file::{Datadog, RegistryMode};
+use file::{Datadog, RegistryMode, Secret};
 
 /// The file that is read where none is named, if it exists.
 pub(crate) const DEFAULT_FILE: &str = "headcount.toml";
@@ -280,10 +282,30 @@ fn address(key: &str, text: &str) -> Result<std::net::SocketAddr, ConfigError> {
         .map_err(|_| wrong(key, "it is an address and a port, such as 127.0.0.1:8080"))
 }
 
+fn access(file: &File) -> Result<Access, ConfigError> {
+    let Some(accounts) = &file.api.basic_auth else {
+        return Ok(Access::Unasked);
+    };
+    let account = |name: &str, secret: &Option<Secret>| {
+        secret
+            .as_ref()
+            .map(|secret| Account::parse(&secret.0))
+            .transpose()
+            .map_err(|error| wrong(&format!("api.basic_auth.{name}"), error))
+    };
+    let accounts = BasicAuth::new(
+        account("viewer", &accounts.viewer)?,
+        account("operator", &accounts.operator)?,
+    );
+    let accounts = accounts.map_err(|error| wrong("api.basic_auth", error))?;
+    Ok(Access::Basic(Arc::new(accounts)))
+}
+
 fn api(file: &File) -> Result<headcount_api::Config, ConfigError> {
     let listen = address("api.listen", &file.api.listen)?;
     let api = headcount_api::Config {
         listen,
+        access: access(file)?,
         insecure_open: file.api.insecure_open,
         request_timeout: Duration::from_secs(file.api.request_timeout_secs),
     };
@@ -461,6 +483,31 @@ mod tests {
     }
 
     #[test]
+    fn accounts_open_the_api_to_others_and_come_from_anywhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("operator");
+        std::fs::write(&path, "ops:{not = \"parsed\"}\n").unwrap();
+        let environment = [
+            ("HEADCOUNT_API__LISTEN", "0.0.0.0:8080"),
+            ("HEADCOUNT_API__BASIC_AUTH__VIEWER", "[1]:[2, 3, 4, 5, 6]"),
+            (
+                "HEADCOUNT_API__BASIC_AUTH__OPERATOR_FILE",
+                path.to_str().unwrap(),
+            ),
+        ];
+        let config = read("", &environment).unwrap();
+        assert!(config.api.access.asks());
+        let shown = format!("{config:?}");
+        assert!(
+            shown.contains("ops") && !shown.contains("parsed") && !shown.contains("2, 3"),
+            "{shown}"
+        );
+        let missing = [("HEADCOUNT_API__BASIC_AUTH__VIEWER_FILE", "/nonexistent")];
+        let error = read("", &missing).unwrap_err().to_string();
+        assert!(error.contains("BASIC_AUTH__VIEWER_FILE"), "{error}");
+    }
+
+    #[test]
     fn a_mistake_names_its_key_and_never_a_secret() {
         let cases = [
             ("[mqtt]\nulr = 'x'", "mqtt.ulr"),
@@ -484,6 +531,20 @@ mod tests {
             ),
             ("reach_window_secs = 61", "reach_window_secs"),
             ("[api]\nlisten = '0.0.0.0:8080'", "api.listen"),
+            (
+                "[api.basic_auth]\nviewer = 'hunter2'",
+                "api.basic_auth.viewer",
+            ),
+            (
+                "[api.basic_auth]\noperator = 'ops:hunter2'",
+                "api.basic_auth.operator",
+            ),
+            ("[api.basic_auth]\nviewer = 5", "api.basic_auth.viewer"),
+            ("[api.basic_auth]\n", "api.basic_auth"),
+            (
+                "[api.basic_auth]\nviewer = 'a:hunter2hunter2'\noperator = 'a:hunter2hunter2'",
+                "api.basic_auth",
+            ),
             ("[datadog]\nurl = 'agent'", "datadog.url"),
             ("[registry]\nmode = 'ajar'", "registry.mode"),
             ("[datadog.legacy]\nname = 'x'", "datadog.legacy"),

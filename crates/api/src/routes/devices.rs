@@ -12,6 +12,7 @@ use store::countries::CountryRow;
 use store::devices::HeardSegment;
 use utoipa::ToSchema;
 
+use crate::access::Operator;
 use crate::extract::{InPath, InQuery, NoParameters};
 use crate::problem::{Problem, ProblemDetails, quoted};
 use crate::{Context, time};
@@ -111,7 +112,8 @@ pub(crate) struct SegmentItem {
 
 /// One device
 ///
-/// What is registered about a device, and where and when it was heard.
+/// What is registered about a device, and where and when it was heard. For operators; each look is
+/// logged with their name.
 #[utoipa::path(
     get,
     path = "/api/v1/devices/{id}",
@@ -123,6 +125,10 @@ pub(crate) struct SegmentItem {
         (status = 200, description = "The device.", body = DeviceAnswer),
         (status = 400, description = "Not a device id, or a parameter that is not known.",
             body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 401, description = "Access control is on, and the request does not prove who \
+            sends it.", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 403, description = "The caller is no operator.", body = ProblemDetails,
+            content_type = "application/problem+json"),
         (status = 404, description = "No such device.", body = ProblemDetails,
             content_type = "application/problem+json"),
         (status = 503, description = "The database is away; ask again after `Retry-After`.",
@@ -133,12 +139,14 @@ pub(crate) struct SegmentItem {
 )]
 pub(crate) async fn one(
     State(context): State<Context>,
+    operator: Operator,
     InPath(id): InPath,
     InQuery(NoParameters {}): InQuery<NoParameters>,
 ) -> Result<([(HeaderName, &'static str); 1], Json<DeviceAnswer>), Problem> {
     let id = DeviceId::parse(&id).map_err(|error| {
         Problem::bad_parameter("id", format!("{} cannot be used: {error}", quoted(&id)))
     })?;
+    tracing::info!(operator = operator.name(), device = %id, "an operator looks at a device");
     let device = context
         .store
         .device(&id)

@@ -3,6 +3,7 @@
 pub(crate) mod close;
 pub(crate) mod count;
 pub(crate) mod demo;
+pub(crate) mod health;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod publish;

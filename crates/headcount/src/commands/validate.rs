@@ -256,15 +256,28 @@ fn udp_refused(host_and_port: &str) -> std::io::Result<bool> {
 
 fn api(app: &App, report: &mut Report) {
     let listen = app.config.api.listen;
-    let open = app.config.api.insecure_open && !listen.ip().is_loopback();
+    let asks = app.config.api.access.asks();
+    let open = app.config.api.insecure_open && !asks && !listen.ip().is_loopback();
     if open {
         report.problem(
             "api",
             format!("{listen} is open to everybody who can reach it"),
-            "listen on 127.0.0.1 behind a proxy that asks who is there (api.listen)",
+            "set passwords (api.basic_auth), or listen on 127.0.0.1 (api.listen)",
+        );
+    } else if asks {
+        report.fine(
+            "api",
+            format!("http://{listen}, with a name and a password"),
         );
     } else {
         report.fine("api", format!("http://{listen}"));
+    }
+    if asks && !listen.ip().is_loopback() {
+        report.line(
+            "note",
+            "api",
+            "passwords travel as they are: let a proxy speak TLS to whoever is on another machine",
+        );
     }
     if app.config.file.api.public_url.is_none() {
         report.line(

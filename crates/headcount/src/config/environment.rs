@@ -15,6 +15,10 @@ const WELL_KNOWN_VARIABLES: [(&str, &str); 5] = [
     ("DD_VERSION", "datadog.version"),
 ];
 
+/// The section of names and passwords, in a variable's name and in that of a key.
+const ACCOUNTS: &str = "API__BASIC_AUTH__";
+const ACCOUNTS_SECTION: &str = "api.basic_auth.";
+
 /// The environment as a tree of sections and keys.
 pub(super) fn environment(variables: &HashMap<String, String>) -> Result<Dict, ConfigError> {
     let mut tree = Dict::new();
@@ -69,14 +73,20 @@ pub(super) fn environment(variables: &HashMap<String, String>) -> Result<Dict, C
     Ok(tree)
 }
 
-/// Whether a variable is `…URL_FILE`: only URLs hold secrets, while `CA_FILE` is a key of its own.
+/// Whether a variable names a file with a secret: URLs and accounts hold some, while `CA_FILE` is a
+/// key of its own.
 fn names_a_secret(name: &str) -> bool {
-    name.ends_with("URL_FILE")
+    name.ends_with("URL_FILE") || (name.contains(ACCOUNTS) && name.ends_with("_FILE"))
 }
 
 fn set(tree: &mut Dict, key: &str, text: &str) {
-    // Parsed as the library parses variables: `true`, numbers and lists are what they look like.
-    let value = text.parse().unwrap_or_else(|never| match never {});
+    let value = if key.starts_with(ACCOUNTS_SECTION) {
+        // Whatever a password looks like, it is text.
+        Value::from(text)
+    } else {
+        // Parsed as the library parses variables: `true`, numbers and lists are what they look like.
+        text.parse().unwrap_or_else(|never| match never {})
+    };
     let mut tree = tree;
     let mut sections = key.split('.').collect::<Vec<_>>();
     let Some(last) = sections.pop() else { return };

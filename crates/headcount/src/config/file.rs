@@ -216,6 +216,7 @@ pub(crate) struct Legacy {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Api {
     pub(crate) listen: String,
+    pub(crate) basic_auth: Option<BasicAuth>,
     pub(crate) insecure_open: bool,
     pub(crate) probes_listen: Option<String>,
     pub(crate) public_url: Option<String>,
@@ -226,11 +227,49 @@ impl Default for Api {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:8080".to_owned(),
+            basic_auth: None,
             insecure_open: false,
             probes_listen: None,
             public_url: None,
             request_timeout_secs: 10,
         }
+    }
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct BasicAuth {
+    pub(crate) viewer: Option<Secret>,
+    pub(crate) operator: Option<Secret>,
+}
+
+/// Text that is never shown, not even when it is of a wrong kind.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(try_from = "Scalar", into = "String")]
+pub(crate) struct Secret(pub(crate) String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+impl TryFrom<Scalar> for Secret {
+    type Error = &'static str;
+
+    fn try_from(scalar: Scalar) -> Result<Self, Self::Error> {
+        match scalar {
+            Scalar::Text(text) => Ok(Self(text)),
+            Scalar::Integer(_) | Scalar::Number(_) | Scalar::Truth(_) => {
+                Err("it is text, in quotation marks")
+            }
+        }
+    }
+}
+
+impl From<Secret> for String {
+    fn from(secret: Secret) -> Self {
+        secret.0
     }
 }
 
