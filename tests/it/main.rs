@@ -9,6 +9,7 @@ mod bad_payloads;
 mod broker_away;
 mod closing;
 mod commands;
+mod containers;
 mod history;
 mod independent_check;
 mod killed;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use base64::Engine as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// An answer.
@@ -29,8 +30,27 @@ impl Answer {
 /// # Panics
 /// When nobody answers.
 pub async fn get(address: SocketAddr, path: &str) -> Answer {
+    ask(address, path, "").await
+}
+
+/// Asks for a path with the credentials `name:password`.
+///
+/// # Panics
+/// When nobody answers.
+pub async fn get_as(address: SocketAddr, path: &str, credentials: &str) -> Answer {
+    let encoded = base64::engine::general_purpose::STANDARD.encode(credentials);
+    ask(
+        address,
+        path,
+        &format!("Authorization: Basic {encoded}\r\n"),
+    )
+    .await
+}
+
+async fn ask(address: SocketAddr, path: &str, headers: &str) -> Answer {
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{headers}Connection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).await.unwrap();

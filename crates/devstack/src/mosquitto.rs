@@ -46,6 +46,11 @@ pub struct MosquittoOptions {
     pub acl_file: Option<PathBuf>,
     /// The largest payload accepted, in bytes; `None` for the protocol's limit.
     pub message_size_limit_bytes: Option<u32>,
+    /// A whole configuration file in place of ours: how another broker is set up, tried here. In it
+    /// [`MosquittoOptions::ADDRESS`] becomes the port and address to listen on, and
+    /// [`MosquittoOptions::FOLDER`] the broker's folder, where the copies are called `passwords` and
+    /// `acl`. All else that stands here is ignored, but for [`MosquittoOptions::extra`].
+    pub configuration: Option<String>,
     /// Further lines of the configuration file. Settings that come twice count as written last.
     pub extra: Vec<String>,
 }
@@ -58,9 +63,17 @@ impl Default for MosquittoOptions {
             password_file: None,
             acl_file: None,
             message_size_limit_bytes: None,
+            configuration: None,
             extra: Vec::new(),
         }
     }
+}
+
+impl MosquittoOptions {
+    /// Stands for the port and address, as `listener` takes them.
+    pub const ADDRESS: &str = "{address}";
+    /// Stands for the broker's folder.
+    pub const FOLDER: &str = "{folder}";
 }
 
 /// A private Mosquitto broker, listening on 127.0.0.1. Stopped when dropped.
@@ -232,8 +245,16 @@ impl Mosquitto {
     }
 
     fn configuration(&self, passwords: Option<&Path>, acl: Option<&Path>) -> String {
+        let address = format!("{} 127.0.0.1", self.port);
+        if let Some(given) = &self.options.configuration {
+            let folder = self.plan.folder.display().to_string();
+            let given = given
+                .replace(MosquittoOptions::ADDRESS, &address)
+                .replace(MosquittoOptions::FOLDER, &folder);
+            return format!("{given}\n{}\n", self.options.extra.join("\n"));
+        }
         let mut lines = vec![
-            format!("listener {} 127.0.0.1", self.port),
+            format!("listener {address}"),
             "log_dest stderr".to_owned(),
             // Readable, and in UTC only if the machine is: the log is for people.
             "log_timestamp_format %Y-%m-%dT%H:%M:%S".to_owned(),

@@ -271,6 +271,25 @@ fn a_paused_broker_answers_later() {
     assert!(!folder.path().join("mosquitto/mosquitto.db").exists());
 }
 
+/// What another broker is set up with, tried here.
+#[test]
+fn a_broker_runs_a_configuration_as_it_is_given() {
+    let folder = DataDir::temporary().unwrap();
+    let options = MosquittoOptions {
+        configuration: Some(
+            "listener {address}\nallow_anonymous true\n\
+             persistence true\npersistence_location {folder}/\npersistence_file kept.db"
+                .to_owned(),
+        ),
+        extra: vec!["message_size_limit 5".to_owned()],
+        ..Default::default()
+    };
+    let mut broker = Mosquitto::start(&folder, options).unwrap();
+    assert!(publish(&broker, "devices/a/heartbeat", "five!"));
+    broker.stop().unwrap();
+    assert!(folder.path().join("mosquitto/kept.db").exists());
+}
+
 #[test]
 fn a_broker_asks_for_passwords_and_limits_what_was_asked_for() {
     let folder = DataDir::temporary().unwrap();

@@ -28,8 +28,8 @@ fn every_command_explains_itself() {
     assert_eq!(help.status.code(), Some(0));
     let text = String::from_utf8(help.stdout).unwrap();
     for command in [
-        "run", "ingest", "exporter", "api", "migrate", "init", "validate", "simulate", "publish",
-        "import", "count", "close",
+        "run", "ingest", "exporter", "api", "migrate", "init", "validate", "health", "simulate",
+        "publish", "import", "count", "close",
     ] {
         assert!(
             text.contains(&format!("\n  {command} ")),
