@@ -382,7 +382,7 @@ fn entrypoint_command(deploy: &Path, run: &Path) -> Command {
 /// A heartbeat of a gateway walks through all of it, and nobody gets further than they should.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_deployment_counts_and_keeps_strangers_out() {
-    let deployment = tokio::task::spawn_blocking(Deployment::start)
+    let mut deployment = tokio::task::spawn_blocking(Deployment::start)
         .await
         .unwrap();
     let it = &deployment;
@@ -473,6 +473,17 @@ async fn the_deployment_counts_and_keeps_strangers_out() {
     let shell = check[1].replace("/run/mosquitto", run.to_str().unwrap());
     let well = Command::new("/bin/sh").args(["-c", &shell]).status();
     assert!(well.unwrap().success(), "{shell}");
+
+    // Without its broker ingest lives, and says what it lacks.
+    deployment.broker.stop().unwrap();
+    let said = eventually("ingest misses its broker", async || {
+        let health = deployment.health("ingest", "--ready");
+        let said = String::from_utf8(health.stdout).unwrap();
+        (health.status.code() == Some(1)).then_some(said)
+    })
+    .await;
+    assert!(said.contains("status 503\nbroker: "), "{said}");
+    assert!(deployment.health("ingest", "").status.success());
 
     for role in &mut running {
         assert!(signal(Signal::Terminate, &[role.pid()]));
@@ -616,6 +627,9 @@ fn every_service_is_locked_down_and_published_on_loopback_only() {
             assert!(id.parse::<u32>().unwrap() > 0, "{name} runs as root");
         }
     }
+    let broker = compose.service("mosquitto")["image"].as_str().unwrap();
+    let said = file("docs/containers.md").contains(broker);
+    assert!(said, "docs/containers.md names another broker");
     for name in OURS {
         let service = compose.service(name);
         let grace = service["stop_grace_period"].as_str().unwrap();
@@ -707,16 +721,17 @@ fn compose_itself_takes_the_file() {
         .collect();
     std::fs::write(&environment, lines.concat()).unwrap();
     let config = |environment: &Path| {
-        Command::new("docker")
+        let mut command = Command::new("docker");
+        command
             .args(["compose", "--profile", "simulate", "--env-file"])
             .arg(environment)
-            .args(["config", "--quiet"])
-            .current_dir(root())
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", folder.path())
-            .output()
-            .unwrap()
+            .args(["--file", "docker-compose.yml", "config", "--quiet"])
+            .current_dir(root());
+        // What is set in the shell would win over the file.
+        for name in filled_in().keys() {
+            command.env_remove(name);
+        }
+        command.output().unwrap()
     };
     let taken = config(&environment);
     let error = String::from_utf8_lossy(&taken.stderr);
