@@ -933,7 +933,7 @@ async fn who_asks_is_known_by_name_and_password() {
             request = request.header(header::AUTHORIZATION, authorization);
         }
         let request = request.body(Body::empty()).unwrap();
-        send(guarded_router(&asking(), it.context.clone()), request).await
+        send(guarded_router(&asking(), it.context()), request).await
     };
     for uri in [
         "/",

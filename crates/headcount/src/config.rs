@@ -23,8 +23,8 @@ use model::{Catalogue, Country};
 use store::Retention;
 use store::countries::CountrySettings;
 
-pub(crate) use file::{File, Text};
 use file::{Datadog, RegistryMode, Secret};
+pub(crate) use file::{File, Text};
 
 /// The file that is read where none is named, if it exists.
 pub(crate) const DEFAULT_FILE: &str = "headcount.toml";
