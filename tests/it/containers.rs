@@ -387,10 +387,12 @@ async fn the_deployment_counts_and_keeps_strangers_out() {
         .unwrap();
     let it = &deployment;
 
-    let health = it.health("api", "");
-    assert_eq!(health.status.code(), Some(1), "nothing runs yet");
-    let said = String::from_utf8(health.stdout).unwrap();
-    assert!(said.contains("nobody answers"), "{said}");
+    for role in ["ingest", "exporter", "api"] {
+        let health = it.health(role, "");
+        assert_eq!(health.status.code(), Some(1), "nothing runs yet");
+        let said = String::from_utf8(health.stdout).unwrap();
+        assert!(said.contains("nobody answers"), "{said}");
+    }
 
     let migrate = it.compose.list("migrate", "/command");
     let migrated = it.command("migrate", &migrate, "127.0.0.1").output();
