@@ -1,0 +1,186 @@
+import type {
+  CountryDetail,
+  CountryItem,
+  HourList,
+  NowList,
+  ProblemDetails,
+  StatusAnswer,
+} from "./types";
+
+/** How an answer failed. */
+export type ApiErrorKind =
+  /** Nobody answered. */
+  | "network"
+  /** Nobody answered in time. */
+  | "timeout"
+  /** An answer that says what is wrong. */
+  | "http"
+  /** An answer that is not what the description promises. */
+  | "malformed";
+
+/** An answer that is no data. */
+export class ApiError extends Error {
+  readonly kind: ApiErrorKind;
+  /** The HTTP status; null where there was no answer. */
+  readonly status: number | null;
+  /** What the server says about it; null where it says nothing. */
+  readonly problem: ProblemDetails | null;
+
+  constructor(
+    kind: ApiErrorKind,
+    message: string,
+    status: number | null = null,
+    problem: ProblemDetails | null = null,
+  ) {
+    super(message);
+    this.name = "ApiError";
+    this.kind = kind;
+    this.status = status;
+    this.problem = problem;
+  }
+}
+
+/** A stretch of a country's series. Instants are milliseconds since the Unix epoch. */
+export interface SeriesQuery {
+  from?: number;
+  to?: number;
+  carrier?: string;
+}
+
+export interface NowQuery extends SeriesQuery {
+  /** Minutes per item, 1 to 60. */
+  step?: number;
+}
+
+export interface ApiClient {
+  countries(signal: AbortSignal): Promise<CountryItem[]>;
+  country(country: string, signal: AbortSignal): Promise<CountryDetail>;
+  now(country: string, query: NowQuery, signal: AbortSignal): Promise<NowList>;
+  hours(country: string, query: SeriesQuery, signal: AbortSignal): Promise<HourList>;
+  status(signal: AbortSignal): Promise<StatusAnswer>;
+}
+
+export interface ClientOptions {
+  fetch: typeof fetch;
+  /** After this long without a whole answer the request is given up. */
+  timeoutMs?: number;
+  /** Told how far the server's clock is ahead of this one, in milliseconds. */
+  onServerClock?: (aheadMs: number) => void;
+}
+
+const TIMEOUT_MS = 10_000;
+/** The `Date` header has whole seconds; the middle of one is the best guess. */
+const DATE_HEADER_MIDDLE_MS = 500;
+
+export function createClient(options: ClientOptions): ApiClient {
+  const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
+
+  async function get<T>(path: string, signal: AbortSignal): Promise<T> {
+    const controller = new AbortController();
+    let timedOut = false;
+    const giveUp = setTimeout(() => {
+      timedOut = true;
+      controller.abort();
+    }, timeoutMs);
+    const forward = () => controller.abort();
+    if (signal.aborted) forward();
+    signal.addEventListener("abort", forward, { once: true });
+    const askedAt = Date.now();
+    try {
+      const response = await options.fetch(path, {
+        signal: controller.signal,
+        headers: { accept: "application/json, application/problem+json" },
+        credentials: "same-origin",
+      });
+      const date = Date.parse(response.headers.get("date") ?? "");
+      if (Number.isFinite(date)) {
+        const here = (askedAt + Date.now()) / 2;
+        options.onServerClock?.(date + DATE_HEADER_MIDDLE_MS - here);
+      }
+      const body = await readJson(response);
+      if (!response.ok) {
+        const problem = asProblem(body);
+        throw new ApiError(
+          "http",
+          problem?.detail ?? `HTTP ${response.status}`,
+          response.status,
+          problem,
+        );
+      }
+      if (body === undefined) {
+        throw new ApiError("malformed", `${path} did not answer with JSON`, response.status);
+      }
+      return body as T;
+    } catch (error) {
+      // Who asked has gone: that is no failure of the server.
+      if (signal.aborted) throw signal.reason;
+      if (timedOut) throw new ApiError("timeout", `no answer within ${timeoutMs} ms`);
+      if (error instanceof ApiError) throw error;
+      throw new ApiError("network", error instanceof Error ? error.message : String(error));
+    } finally {
+      clearTimeout(giveUp);
+      signal.removeEventListener("abort", forward);
+    }
+  }
+
+  const countryPath = (country: string) => `/api/v1/countries/${encodeURIComponent(country)}`;
+
+  return {
+    async countries(signal) {
+      const list = await get<{ items?: unknown }>("/api/v1/countries", signal);
+      return itemsOf<CountryItem>(list.items, "/api/v1/countries");
+    },
+    country: (country, signal) => get(countryPath(country), signal),
+    async now(country, query, signal) {
+      const path = countryPath(country) + "/now";
+      const list = await get<NowList>(path + queryOf(query), signal);
+      itemsOf(list.items, path);
+      return list;
+    },
+    async hours(country, query, signal) {
+      const path = countryPath(country) + "/hours";
+      const list = await get<HourList>(path + queryOf(query), signal);
+      itemsOf(list.items, path);
+      return list;
+    },
+    status: (signal) => get("/api/v1/status", signal),
+  };
+}
+
+async function readJson(response: Response): Promise<unknown> {
+  const type = response.headers.get("content-type") ?? "";
+  if (!/[/+]json\b/.test(type)) return undefined;
+  const text = await response.text();
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+function asProblem(body: unknown): ProblemDetails | null {
+  if (typeof body !== "object" || body === null) return null;
+  const { title, detail, status, type } = body as Partial<ProblemDetails>;
+  if (typeof title !== "string" || typeof detail !== "string") return null;
+  return { type: String(type), title, detail, status: Number(status) };
+}
+
+function itemsOf<T>(items: unknown, path: string): T[] {
+  if (!Array.isArray(items)) throw new ApiError("malformed", `${path} has no items`);
+  return items as T[];
+}
+
+function queryOf(query: NowQuery): string {
+  const parameters = new URLSearchParams();
+  if (query.from !== undefined) parameters.set("from", instant(query.from));
+  if (query.to !== undefined) parameters.set("to", instant(query.to));
+  if (query.carrier !== undefined) parameters.set("carrier", query.carrier);
+  if (query.step !== undefined) parameters.set("step", String(query.step));
+  const text = parameters.toString();
+  return text === "" ? "" : `?${text}`;
+}
+
+/** RFC 3339 in whole seconds. */
+function instant(at: number): string {
+  return new Date(at).toISOString().replace(/\.\d{3}Z$/, "Z");
+}

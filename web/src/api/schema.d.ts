@@ -1,0 +1,1533 @@
+// Made by `npm run types` from crates/api/openapi.json. Do not edit.
+
+export interface paths {
+    "/api/v1/countries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All countries
+         * @description Every country in which a device was ever heard, with the devices reachable now.
+         */
+        get: operations["listCountries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/countries/{cc}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One country
+         * @description The devices reachable now in one country, with its carriers.
+         */
+        get: operations["getCountry"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/countries/{cc}/hours": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Hours of a country
+         * @description Exact distinct devices in every hour of the country's clock that starts in `[from, to)` and has
+         *     begun. Hours that are not closed yet are counted on the spot. A closed hour never changes
+         *     within its revision.
+         */
+        get: operations["listHours"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/countries/{cc}/hours.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Hours of a country as CSV
+         * @description The same as `/api/v1/countries/{cc}/hours`, as a table for a spreadsheet: `start`, `end`,
+         *     `devices`, `complete`, `revision`, `open`, then one column per carrier. A cell of a carrier is
+         *     empty where an import gave no number for it.
+         */
+        get: operations["downloadHours"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/countries/{cc}/now": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Reachable minute by minute
+         * @description Exact distinct devices heard within the reach window, for every minute in `[from, to)` that
+         *     could be counted. With a longer `step` each item is the lowest minute of its step.
+         */
+        get: operations["listNow"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One device
+         * @description What is registered about a device, and where and when it was heard. For operators; each look is
+         *     logged with their name.
+         */
+        get: operations["getDevice"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The state of the pipeline
+         * @description Answers also while the database is away: then `postgres.ok` and `can_count` are false.
+         */
+        get: operations["getStatus"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/livez": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Whether the process lives
+         * @description Always 200: as long as it answers, restarting it would not help.
+         */
+        get: operations["live"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What this process counts about itself
+         * @description In the OpenMetrics text format. Counts of devices are not among it; they come from the API.
+         */
+        get: operations["metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/readyz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Whether all parts of the process can work
+         * @description The database must be there with a schema that fits, and every part of the process must say that
+         *     it is ready.
+         */
+        get: operations["ready"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        /**
+         * @description Datadog's Agent.
+         * @example {
+         *       "last_sent_at": "2026-11-21T02:12:00Z"
+         *     }
+         */
+        AgentItem: {
+            /**
+             * Format: date-time
+             * @description When counts were last sent to it; null if never.
+             * @example 2026-11-21T02:12:00Z
+             */
+            last_sent_at?: string | null;
+        };
+        /** @description One carrier of a country. */
+        CarrierItem: {
+            /**
+             * @description Its slug, unique in the country; `unknown` where none could be told, `other` beyond the 62
+             *     that are told apart.
+             * @example globe
+             */
+            carrier: string;
+            /**
+             * Format: date-time
+             * @description When a device was last heard through it, by the country's clock; null if none was in seven
+             *     days.
+             * @example 2026-11-21T10:20:39+08:00
+             */
+            last_heard_at?: string | null;
+            /**
+             * @description Its name.
+             * @example Globe
+             */
+            name: string;
+            /**
+             * Format: int64
+             * @description Distinct devices heard through it within the reach window; null when unknown.
+             * @example 702
+             */
+            now?: number | null;
+            /**
+             * Format: int64
+             * @description How many were at this minute a week ago; null when that could not be told.
+             * @example 690
+             */
+            week_ago?: number | null;
+        };
+        /** @description One country with its carriers. */
+        CountryDetail: components["schemas"]["CountryItem"] & {
+            /**
+             * @description Its carriers, in the order of their slugs. A device that used two within the reach window
+             *     counts in both, so they may add up to more than `now`.
+             * @example [
+             *       {
+             *         "carrier": "globe",
+             *         "last_heard_at": "2026-11-21T10:20:39+08:00",
+             *         "name": "Globe",
+             *         "now": 702,
+             *         "week_ago": 690
+             *       }
+             *     ]
+             */
+            carriers: components["schemas"]["CarrierItem"][];
+            /**
+             * Format: int64
+             * @description How long after its last heartbeat a device counts as reachable, in seconds.
+             * @example 900
+             */
+            reach_window_secs: number;
+        };
+        /** @description One country at this moment. */
+        CountryItem: {
+            /**
+             * Format: date-time
+             * @description The moment for which `now` holds, by the country's clock; null when unknown.
+             * @example 2026-11-21T10:20:41+08:00
+             */
+            as_of?: string | null;
+            /**
+             * @description ISO 3166-1 alpha-2 in lower case; `zz` for devices that could not be placed.
+             * @example ph
+             */
+            country: string;
+            /**
+             * Format: int64
+             * @description How many should be reachable at this hour of this weekday; null while learning.
+             * @example null
+             */
+            expected?: number | null;
+            /**
+             * Format: int64
+             * @description The fewest that would still be ordinary; null while learning.
+             * @example null
+             */
+            expected_low?: number | null;
+            /**
+             * Format: date-time
+             * @description When a device was last heard here, by the country's clock; null if none was in seven days.
+             * @example 2026-11-21T10:20:39+08:00
+             */
+            last_heard_at?: string | null;
+            /**
+             * Format: int64
+             * @description Expected minus reachable now, never below 0; null while learning.
+             * @example null
+             */
+            missing?: number | null;
+            /**
+             * @description Its name in English.
+             * @example Philippines
+             */
+            name: string;
+            /**
+             * @description Its name in Japanese.
+             * @example フィリピン
+             */
+            name_ja: string;
+            /**
+             * Format: int64
+             * @description Distinct devices heard within the reach window; null when unknown.
+             * @example 1203
+             */
+            now?: number | null;
+            /**
+             * Format: int64
+             * @description Active devices that were not heard for three of their intervals, and a day at least.
+             * @example 17
+             */
+            silent: number;
+            /** @description Whether what is reachable is what should be. */
+            status: components["schemas"]["CountryStatus"];
+            /**
+             * @description The IANA time zone by which its hours are counted.
+             * @example Asia/Manila
+             */
+            time_zone: string;
+            /**
+             * Format: int64
+             * @description How many were reachable at this minute a week ago; null when that could not be told.
+             * @example 1190
+             */
+            week_ago?: number | null;
+        };
+        /** @description The countries in use. */
+        CountryList: {
+            /**
+             * @description Every country in use, in the order of the codes.
+             * @example [
+             *       {
+             *         "as_of": "2026-11-21T10:20:41+08:00",
+             *         "country": "ph",
+             *         "expected": null,
+             *         "expected_low": null,
+             *         "last_heard_at": "2026-11-21T10:20:39+08:00",
+             *         "missing": null,
+             *         "name": "Philippines",
+             *         "name_ja": "フィリピン",
+             *         "now": 1203,
+             *         "silent": 17,
+             *         "status": "learning",
+             *         "time_zone": "Asia/Manila",
+             *         "week_ago": 1190
+             *       }
+             *     ]
+             */
+            items: components["schemas"]["CountryItem"][];
+            /**
+             * @description Where to go on; null at the end.
+             * @example null
+             */
+            next?: string | null;
+        };
+        /**
+         * @description The state of a country.
+         * @example learning
+         * @enum {string}
+         */
+        CountryStatus: "learning" | "unknown";
+        /** @description One device. */
+        DeviceAnswer: {
+            /**
+             * Format: date-time
+             * @description When it was first heard or registered, by the clock of the country it was heard in last;
+             *     UTC if never.
+             * @example 2026-03-01T08:15:00+08:00
+             */
+            first_seen_at: string;
+            home?: components["schemas"]["Home"] | null;
+            /**
+             * @description The hours of the last 48 in which it was heard in its most recent country, oldest first,
+             *     each named by its start.
+             * @example [
+             *       "2026-11-21T09:00:00+08:00",
+             *       "2026-11-21T10:00:00+08:00"
+             *     ]
+             */
+            hours_heard: string[];
+            /**
+             * @description Its id.
+             * @example IMEI:356938035643809
+             */
+            id: string;
+            /**
+             * @description A person's name for it.
+             * @example tricycle 42
+             */
+            label?: string | null;
+            /**
+             * @description Its hardware model, as registered.
+             * @example mccs-4g
+             */
+            model?: string | null;
+            /**
+             * @description The finance company whose car it is in.
+             * @example acme-finance
+             */
+            partner?: string | null;
+            /**
+             * @description The region it is registered in.
+             * @example PH-00
+             */
+            region?: string | null;
+            /**
+             * @description Where it was heard, most recent first.
+             * @example [
+             *       {
+             *         "battery_mv": 12350,
+             *         "carrier": "globe",
+             *         "country": "ph",
+             *         "fw": "2.4.1",
+             *         "heard_at": "2026-11-21T10:17:00+08:00",
+             *         "interval_secs": 300,
+             *         "plmn": "515-02",
+             *         "rat": "lte",
+             *         "region": "PH-00",
+             *         "rsrp_dbm": -98
+             *       }
+             *     ]
+             */
+            segments: components["schemas"]["SegmentItem"][];
+            /**
+             * @description What the registry says: `active`, `stock` or `retired`. Only an active one can be silent.
+             * @example active
+             */
+            status: string;
+        };
+        /** @description A stretch of time in which heartbeats could not reach us. */
+        GapItem: {
+            /**
+             * @description Why.
+             * @example broker_away
+             */
+            cause: string;
+            /**
+             * @description The country concerned; null for all.
+             * @example null
+             */
+            country?: string | null;
+            /**
+             * @description In words.
+             * @example connection refused
+             */
+            detail?: string | null;
+            /**
+             * Format: date-time
+             * @description From when on.
+             * @example 2026-11-20T18:00:00Z
+             */
+            from: string;
+            /**
+             * Format: int64
+             * @description How long it lasted, or has lasted so far.
+             * @example 42
+             */
+            seconds: number;
+            /**
+             * @description The slot that saw it.
+             * @example default
+             */
+            slot: string;
+            /**
+             * Format: date-time
+             * @description Until when; null while it lasts.
+             * @example 2026-11-20T18:00:42Z
+             */
+            to?: string | null;
+        };
+        /**
+         * @description Where a device is registered.
+         * @example {
+         *       "carrier": "globe",
+         *       "country": "ph"
+         *     }
+         */
+        Home: {
+            /**
+             * @description The carrier; `unknown` when none was told.
+             * @example globe
+             */
+            carrier: string;
+            /**
+             * @description The country.
+             * @example ph
+             */
+            country: string;
+        };
+        /** @description One hour. */
+        HourItem: {
+            /**
+             * @description Distinct devices per carrier. A device that used two counts in both, so they may add up to
+             *     more than `devices`. A carrier that is not there had none.
+             * @example {
+             *       "globe": 705,
+             *       "smart": 531
+             *     }
+             */
+            carriers: {
+                [key: string]: number;
+            };
+            /**
+             * @description Why we could not see it; only where `complete` is false. None while the hour is not closed
+             *     and nothing is wrong.
+             * @example [
+             *       "broker_away"
+             *     ]
+             */
+            causes?: string[] | null;
+            /**
+             * @description Whether the count is exact: the hour is closed and nothing hid devices from us.
+             * @example true
+             */
+            complete: boolean;
+            /**
+             * Format: int64
+             * @description Distinct devices heard in it; a lower bound where `complete` is false.
+             * @example 1210
+             */
+            devices: number;
+            /**
+             * Format: date-time
+             * @description When the next one starts.
+             * @example 2026-11-21T10:00:00+08:00
+             */
+            end: string;
+            /**
+             * Format: int64
+             * @description How much of the hour we could not see, in seconds; only where `complete` is false.
+             * @example 420
+             */
+            gap_secs?: number | null;
+            /**
+             * @description Whether the number came from an import rather than from heartbeats counted here.
+             * @example false
+             */
+            imported: boolean;
+            /**
+             * @description Whether the hour is still running.
+             * @example false
+             */
+            open: boolean;
+            /**
+             * Format: int32
+             * @description Grows with every recount that changed something; 0 until the hour is closed.
+             * @example 1
+             */
+            revision: number;
+            /**
+             * Format: date-time
+             * @description When it starts, by the country's clock.
+             * @example 2026-11-21T09:00:00+08:00
+             */
+            start: string;
+        };
+        /** @description Hours of one country. */
+        HourList: {
+            /**
+             * @description The country.
+             * @example ph
+             */
+            country: string;
+            /**
+             * @description The hours that have begun, oldest first.
+             * @example [
+             *       {
+             *         "carriers": {
+             *           "globe": 705,
+             *           "smart": 531
+             *         },
+             *         "complete": true,
+             *         "devices": 1210,
+             *         "end": "2026-11-21T10:00:00+08:00",
+             *         "imported": false,
+             *         "open": false,
+             *         "revision": 1,
+             *         "start": "2026-11-21T09:00:00+08:00"
+             *       }
+             *     ]
+             */
+            items: components["schemas"]["HourItem"][];
+            /**
+             * @description Where to go on; null at the end.
+             * @example null
+             */
+            next?: string | null;
+            /**
+             * @description The IANA time zone by which its hours are counted now.
+             * @example Asia/Manila
+             */
+            time_zone: string;
+        };
+        /** @description One step. */
+        NowItem: {
+            /**
+             * Format: date-time
+             * @description When it starts, by the country's clock.
+             * @example 2026-11-21T09:50:00+08:00
+             */
+            at: string;
+            /**
+             * @description The same minute per carrier. A device that used two within the window counts in both.
+             * @example {
+             *       "globe": 702,
+             *       "smart": 523
+             *     }
+             */
+            carriers: {
+                [key: string]: number;
+            };
+            /**
+             * Format: int64
+             * @description Distinct devices heard within the reach window, in the lowest minute of the step: a dip of
+             *     a few minutes is not averaged away. Null where it is unknown: we could not see.
+             * @example 1203
+             */
+            devices?: number | null;
+            /**
+             * Format: int64
+             * @description How many should be reachable at this hour of this weekday; null while learning.
+             * @example null
+             */
+            expected?: number | null;
+            /**
+             * Format: int64
+             * @description The fewest that would still be ordinary; null while learning.
+             * @example null
+             */
+            expected_low?: number | null;
+        };
+        /** @description The series of *reachable now* of one country. */
+        NowList: {
+            /**
+             * @description The country.
+             * @example ph
+             */
+            country: string;
+            /**
+             * @description Every step of the range that has begun, oldest first.
+             * @example [
+             *       {
+             *         "at": "2026-11-21T09:50:00+08:00",
+             *         "carriers": {
+             *           "globe": 702,
+             *           "smart": 523
+             *         },
+             *         "devices": 1203,
+             *         "expected": null,
+             *         "expected_low": null
+             *       }
+             *     ]
+             */
+            items: components["schemas"]["NowItem"][];
+            /**
+             * @description Where to go on; null at the end.
+             * @example null
+             */
+            next?: string | null;
+            /**
+             * Format: int64
+             * @description Seconds from one item to the next.
+             * @example 600
+             */
+            step_secs: number;
+            /**
+             * @description The IANA time zone of the country now.
+             * @example Asia/Manila
+             */
+            time_zone: string;
+        };
+        /**
+         * @description The database.
+         * @example {
+         *       "ok": true
+         *     }
+         */
+        PostgresItem: {
+            /**
+             * @description Whether it answers. When it does not, everything else here that comes from it is empty.
+             * @example true
+             */
+            ok: boolean;
+        };
+        /** @description A piece of work to be done before counts can be answered. */
+        PreparingItem: {
+            /**
+             * Format: int32
+             * @description How much of it is done, 0 to 100; null when that cannot be told.
+             * @example 43
+             */
+            percent?: number | null;
+            /**
+             * @description What is being done, in words.
+             * @example loading 28 days of history
+             */
+            what: string;
+        };
+        /** @description The answer of a probe. */
+        ProbeAnswer: {
+            /**
+             * @description `alive` or `ready`.
+             * @example ready
+             */
+            status: string;
+        };
+        /** @description An error, as RFC 9457 has it. */
+        ProblemDetails: {
+            /**
+             * @description What is wrong here, and what to change.
+             * @example `from` (2026-11-22T00:00:00+08:00) is after `to` (2026-11-21T00:00:00+08:00): swap them
+             */
+            detail: string;
+            /**
+             * @description The parameter that is wrong, where it is one.
+             * @example from
+             */
+            parameter?: string | null;
+            /**
+             * Format: int32
+             * @description The HTTP status.
+             * @example 400
+             */
+            status: number;
+            /**
+             * @description The kind of problem in words.
+             * @example A parameter is wrong
+             */
+            title: string;
+            /** @description The parts that are not ready; only at `/readyz`. */
+            troubles?: components["schemas"]["Trouble"][];
+            /**
+             * @description Names the kind of problem, for programs. Never changes.
+             * @example urn:headcount:problem:bad-parameter
+             */
+            type: string;
+        };
+        /** @description The last state of a device in one country and carrier. */
+        SegmentItem: {
+            /**
+             * Format: int32
+             * @description Battery voltage, in millivolts.
+             * @example 12350
+             */
+            battery_mv?: number | null;
+            /**
+             * @description The carrier.
+             * @example globe
+             */
+            carrier: string;
+            /**
+             * @description The country.
+             * @example ph
+             */
+            country: string;
+            /**
+             * @description Firmware version.
+             * @example 2.4.1
+             */
+            fw?: string | null;
+            /**
+             * Format: date-time
+             * @description When it was last heard there, to the minute, by that country's clock.
+             * @example 2026-11-21T10:17:00+08:00
+             */
+            heard_at: string;
+            /**
+             * Format: int32
+             * @description How often it says that it sends, in seconds.
+             * @example 300
+             */
+            interval_secs?: number | null;
+            /**
+             * @description The serving network's code.
+             * @example 515-02
+             */
+            plmn?: string | null;
+            /**
+             * @description Radio access technology.
+             * @example lte
+             */
+            rat?: string | null;
+            /**
+             * @description The region it was in.
+             * @example PH-00
+             */
+            region?: string | null;
+            /**
+             * Format: int32
+             * @description Reference signal received power, in dBm.
+             * @example -98
+             */
+            rsrp_dbm?: number | null;
+        };
+        /** @description One session with the broker. */
+        SlotItem: {
+            /**
+             * @description Whether it is held and no gap is open.
+             * @example true
+             */
+            connected: boolean;
+            /**
+             * @description The process that holds the slot; null when none does.
+             * @example ingest-1
+             */
+            owner?: string | null;
+            /**
+             * @description Its name.
+             * @example default
+             */
+            slot: string;
+            /**
+             * @description The topics it listens to.
+             * @example devices/+/heartbeat
+             */
+            topic_filter: string;
+            /**
+             * Format: date-time
+             * @description Every heartbeat that reached the broker before is committed, or lies in a gap; null before
+             *     the first connection.
+             * @example 2026-11-21T02:20:39Z
+             */
+            watermark?: string | null;
+            /**
+             * Format: int64
+             * @description Seconds from the watermark to now.
+             * @example 2
+             */
+            watermark_lag_secs?: number | null;
+        };
+        /** @description The state of the pipeline. Times are UTC. */
+        StatusAnswer: {
+            /** @description Datadog's Agent. */
+            agent: components["schemas"]["AgentItem"];
+            /**
+             * Format: date-time
+             * @description When this was answered.
+             * @example 2026-11-21T02:20:41Z
+             */
+            as_of: string;
+            /**
+             * @description Whether what is reachable now can be told.
+             * @example true
+             */
+            can_count: boolean;
+            /**
+             * @description What could not be seen in the last 24 hours, newest first; at most 200.
+             * @example []
+             */
+            gaps: components["schemas"]["GapItem"][];
+            /**
+             * @description How many older gaps of the last 24 hours are left out.
+             * @example 0
+             */
+            gaps_omitted: number;
+            /**
+             * @description Hours closed within the last 24 whose count is only a lower bound, over all countries.
+             * @example 0
+             */
+            hours_incomplete_24h: number;
+            /**
+             * @description The sessions with the broker.
+             * @example [
+             *       {
+             *         "connected": true,
+             *         "owner": "ingest-1",
+             *         "slot": "default",
+             *         "topic_filter": "devices/+/heartbeat",
+             *         "watermark": "2026-11-21T02:20:39Z",
+             *         "watermark_lag_secs": 2
+             *       }
+             *     ]
+             */
+            ingest: components["schemas"]["SlotItem"][];
+            /**
+             * Format: date-time
+             * @description When an hour was last closed; null if never.
+             * @example 2026-11-21T02:02:03Z
+             */
+            last_close?: string | null;
+            /**
+             * Format: int64
+             * @description Hours that received heartbeats after they had ended and wait to be counted again.
+             * @example 0
+             */
+            late_hours: number;
+            /** @description The database. */
+            postgres: components["schemas"]["PostgresItem"];
+            preparing?: components["schemas"]["PreparingItem"] | null;
+            /**
+             * @description Messages and payloads set aside in the last 24 hours, by reason.
+             * @example {
+             *       "syntax": 3
+             *     }
+             */
+            quarantine_24h: {
+                [key: string]: number;
+            };
+            /**
+             * @description Why not; empty when it can.
+             * @example []
+             */
+            why: string[];
+        };
+        /** @description A part that cannot do its work. */
+        Trouble: {
+            /**
+             * @description The part.
+             * @example database
+             */
+            part: string;
+            /**
+             * @description Why it cannot.
+             * @example the database schema is at version 0, this binary needs 1: run `headcount migrate`
+             */
+            why: string;
+        };
+    };
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export interface operations {
+    listCountries: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The countries in use. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CountryList"];
+                };
+            };
+            /** @description A parameter is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away; ask again after `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It took too long. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    getCountry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The country: two letters, as in ISO 3166-1 alpha-2.
+                 * @example ph
+                 */
+                cc: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The country. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CountryDetail"];
+                };
+            };
+            /** @description Not a country code, or a parameter that is not known. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A country that is not in use; the detail says which are. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away; ask again after `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It took too long. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    listHours: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only this carrier of the country, by its slug.
+                 * @example globe
+                 */
+                carrier?: string;
+                /**
+                 * @description The first instant: hours that start at or after it. RFC 3339 with offset, or a date or a
+                 *     date and time by the country's clock. 24 hours before `to` when left out.
+                 * @example 2026-11-20T10:00:00+08:00
+                 */
+                from?: string;
+                /**
+                 * @description The first instant beyond: hours that start before it. Now when left out; at most 92 days
+                 *     after `from`.
+                 * @example 2026-11-21T10:00:00+08:00
+                 */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The country: two letters, as in ISO 3166-1 alpha-2.
+                 * @example ph
+                 */
+                cc: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The hours. */
+            200: {
+                headers: {
+                    /** @description Changes with the body; send it as `If-None-Match`. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HourList"];
+                };
+            };
+            /** @description Nothing changed since the body with this `ETag`. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is wrong; the detail names it and the fix. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A country that is not in use; the detail says which are. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away; ask again after `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It took too long; ask for a shorter range. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    downloadHours: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only this carrier of the country, by its slug.
+                 * @example globe
+                 */
+                carrier?: string;
+                /**
+                 * @description The first instant: hours that start at or after it. RFC 3339 with offset, or a date or a
+                 *     date and time by the country's clock. 24 hours before `to` when left out.
+                 * @example 2026-11-20T10:00:00+08:00
+                 */
+                from?: string;
+                /**
+                 * @description The first instant beyond: hours that start before it. Now when left out; at most 92 days
+                 *     after `from`.
+                 * @example 2026-11-21T10:00:00+08:00
+                 */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The country: two letters, as in ISO 3166-1 alpha-2.
+                 * @example ph
+                 */
+                cc: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The table. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example start,end,devices,complete,revision,open,globe,smart
+                     *     2026-11-21T09:00:00+08:00,2026-11-21T10:00:00+08:00,1210,true,1,false,705,531
+                     */
+                    "text/csv": string;
+                };
+            };
+            /** @description Nothing changed since the body with this `ETag`. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is wrong; the detail names it and the fix. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A country that is not in use; the detail says which are. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away; ask again after `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It took too long; ask for a shorter range. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    listNow: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only this carrier of the country, by its slug.
+                 * @example globe
+                 */
+                carrier?: string;
+                /**
+                 * @description The first instant. RFC 3339 with offset, or a date or a date and time by the country's
+                 *     clock. Three hours before `to` when left out.
+                 * @example 2026-11-21T07:00:00+08:00
+                 */
+                from?: string;
+                /**
+                 * @description Minutes from one item to the next, 1 to 60; 1 when left out. Steps are counted from
+                 *     midnight UTC.
+                 * @example 10
+                 */
+                step?: number;
+                /**
+                 * @description The first instant beyond. Now when left out; at most 11,520 steps and 92 days after `from`.
+                 * @example 2026-11-21T10:00:00+08:00
+                 */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The country: two letters, as in ISO 3166-1 alpha-2.
+                 * @example ph
+                 */
+                cc: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The series. */
+            200: {
+                headers: {
+                    /** @description Changes with the body; send it as `If-None-Match`. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NowList"];
+                };
+            };
+            /** @description Nothing changed since the body with this `ETag`. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is wrong; the detail names it and the fix. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A country that is not in use; the detail says which are. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away; ask again after `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It took too long; ask for a shorter range. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    getDevice: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The device id: 1 to 64 characters of `A-Z a-z 0-9 . _ : -`.
+                 * @example IMEI:356938035643809
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The device. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceAnswer"];
+                };
+            };
+            /** @description Not a device id, or a parameter that is not known. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Access control is on, and the request does not prove who sends it. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The caller is no operator. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description No such device. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away; ask again after `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It took too long. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    getStatus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The state, good or bad. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatusAnswer"];
+                };
+            };
+            /** @description A parameter that is not known. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It took too long. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    live: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It does. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProbeAnswer"];
+                };
+            };
+        };
+    };
+    metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The metrics. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example # TYPE headcount_api_requests counter
+                     *     headcount_api_requests_total 17
+                     *     # EOF
+                     */
+                    "application/openmetrics-text": string;
+                };
+            };
+        };
+    };
+    ready: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description They can. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProbeAnswer"];
+                };
+            };
+            /** @description Some cannot; `troubles` says which and why. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+}
