@@ -48,7 +48,7 @@ check: deps web ## format, lints, documentation, house rules, licences and advis
 	scripts/house-rules.sh
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
-	cd web && $(NPM) run --silent check
+	cd web && $(NPM) run --silent check && $(NPM) run --silent check:compose
 	CARGO=$(CARGO) scripts/deny.sh
 
 bench: deps ## measure throughput and latency, as ratios
@@ -56,7 +56,7 @@ bench: deps ## measure throughput and latency, as ratios
 
 screenshots: deps web ## take the pictures of the README from a demo of their own
 	@$(CARGO) build --release --locked --package headcount
-	cd web && $(NPM) run --silent screenshots
+	cd web && HEADCOUNT=../target/release/headcount node e2e/pictures.mjs ../docs/images
 
 fmt: ## format the code
 	$(CARGO) fmt --all
