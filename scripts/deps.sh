@@ -93,7 +93,7 @@ have mosquitto ||
     want mosquitto mosquitto "demo, tests and benches start private MQTT brokers"
 
 # Debian 12 has Node 18; newer ones do as well.
-wanted_node=18.18
+wanted_node=18.20
 if have node; then
     installed_node=$(node --version | sed 's/^v//')
     at_least "$installed_node" "$wanted_node" ||
