@@ -20,10 +20,11 @@ pub(crate) fn free_port() -> Option<u16> {
         .find(|&port| is_free(port))
 }
 
-/// The ports to try in turn: the one asked for, and then any free one.
+/// The ports to try in turn: the one asked for (0 asks for any), and then any free one.
 pub(crate) fn candidates(asked: Option<u16>) -> impl Iterator<Item = u16> {
     let free = std::iter::repeat_with(|| free_port().unwrap_or(0)).take(ATTEMPTS_TO_LISTEN);
-    asked.filter(|port| is_free(*port)).into_iter().chain(free)
+    let asked = asked.filter(|port| *port != 0 && is_free(*port));
+    asked.into_iter().chain(free)
 }
 
 fn is_free(port: u16) -> bool {
@@ -46,6 +47,7 @@ mod tests {
     fn a_free_port_that_is_asked_for_is_tried_first() {
         let port = free_port().unwrap();
         assert_eq!(candidates(Some(port)).next(), Some(port));
+        assert!(candidates(Some(0)).all(|port| RANGE.contains(&port)));
         assert_eq!(candidates(None).count(), ATTEMPTS_TO_LISTEN);
     }
 }

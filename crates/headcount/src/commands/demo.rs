@@ -209,8 +209,9 @@ async fn prepare(
     progress: &Progress,
 ) -> anyhow::Result<Ready> {
     progress.step("starting PostgreSQL and Mosquitto");
-    let servers = Servers::start(folder, args.broker_port).await?;
+    let data_dir = folder.take()?;
     folder.keep_fleet(args)?;
+    let servers = Servers::start(data_dir, args.broker_port).await?;
     file.database.url = servers.database_url();
     file.mqtt.url = servers.broker_url();
     file.datadog.url = servers.agent_url()?;

@@ -7,8 +7,6 @@ use anyhow::Context as _;
 use devstack::{DataDir, Mosquitto, MosquittoOptions, Postgres, PostgresOptions};
 use tokio::sync::Mutex;
 
-use super::folder::Folder;
-
 /// The demo's database.
 const DATABASE: &str = "headcount";
 
@@ -31,8 +29,7 @@ impl Servers {
     ///
     /// # Errors
     /// When a program is missing, the folder cannot be used, or one of them does not start.
-    pub(super) async fn start(folder: &Folder, broker_port: u16) -> anyhow::Result<Self> {
-        let folder = folder.clone();
+    pub(super) async fn start(data_dir: DataDir, broker_port: u16) -> anyhow::Result<Self> {
         let start = move || -> anyhow::Result<Self> {
             // Both are named at once when both are missing.
             let missing: Vec<_> = ["initdb", "mosquitto"]
@@ -41,7 +38,6 @@ impl Servers {
                 .map(|missing| missing.to_string())
                 .collect();
             anyhow::ensure!(missing.is_empty(), "{}", missing.join("\n"));
-            let data_dir = folder.take()?;
             let (postgres, broker) = std::thread::scope(|scope| {
                 let broker = scope.spawn(|| start_broker(&data_dir, broker_port));
                 (start_postgres(&data_dir), broker.join())
