@@ -139,7 +139,16 @@ async fn hours_of_an_added_past_are_counted_as_the_exporter_counts_them() {
         assert_eq!(counts, expected);
         assert_eq!(*revision, 1 + i32::from(counts != before));
     }
-    assert!(!later.is_empty() && later.iter_mut().all(|row| row.device_no.0 > 0));
+
+    // What was not loaded to its end is forgotten, and loaded anew.
+    world.store.forget_past().await.unwrap();
+    assert_eq!(world.sql("select count(*) from presence").await, "0");
+    world.store.add_presence(&mut both, true).await.unwrap();
+    world.store.count_hours(&hours, now).await.unwrap();
+    let anew = kept(&world, &hours).await;
+    for ((counts, revision), (before, _)) in anew.iter().zip(&second) {
+        assert_eq!((counts, *revision), (before, 1));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -172,11 +181,28 @@ async fn minutes_are_replaced_and_a_slot_never_heard_less() {
     }
 
     assert_eq!(store.heard_until().await.unwrap(), None);
-    for until in [to, from] {
+    for until in [from, to, from] {
         store
             .add_heard_slot("main", "client", "devices/+/heartbeat", from, until)
             .await
             .unwrap();
-        assert_eq!(store.heard_until().await.unwrap(), Some(to));
+        let heard_until = store.heard_until().await.unwrap();
+        if heard_until == Some(from) {
+            // It ends while a gap lasts, and while somebody holds the lease.
+            world
+                .sql(
+                    "insert into gaps (slot, cause, from_at) values ('main', 'broker_away', now())",
+                )
+                .await;
+            let taken =
+                store.acquire_slot("main", "killed", "client", "f", Duration::from_secs(900));
+            assert!(taken.await.unwrap().is_some());
+        } else {
+            assert_eq!(heard_until, Some(to));
+            assert!(store.gaps_since(from).await.unwrap().is_empty());
+        }
     }
+    assert!(store.slots().await.unwrap()[0].owner.is_some());
+    store.free_leases().await.unwrap();
+    assert_eq!(store.slots().await.unwrap()[0].owner, None);
 }

@@ -1,7 +1,7 @@
 // A demo of its own for tests and pictures: the real binary, a folder and ports that nobody has.
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { access, chmod, mkdtemp, rm } from "node:fs/promises";
+import { access, chmod, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -130,21 +130,33 @@ export class Demo {
   }
 
   /** Ends it as Ctrl-C does. Returns its exit code. */
-  async interrupt() {
+  async interrupt(signal = "SIGINT") {
     if (this.#child.exitCode === null && this.#child.signalCode === null) {
-      this.#child.kill("SIGINT");
+      this.#child.kill(signal);
       await once(this.#child, "exit");
     }
     return this.#child.exitCode;
+  }
+
+  /** Ends it as a power failure would. */
+  kill() {
+    return this.interrupt("SIGKILL");
   }
 }
 
 /** The processes whose command line names the demo's folder. */
 export async function processesOf(demo) {
-  const { stdout } = await run("ps", ["-axww", "-o", "pid=,args="]);
-  return stdout
-    .split("\n")
-    .filter((line) => line.includes(demo.dataDir) && !line.includes("ps -axww"));
+  return (await commandLines()).filter((line) => line.includes(demo.dataDir));
+}
+
+async function commandLines() {
+  if (!(await there("/proc/self/cmdline"))) {
+    const { stdout } = await run("ps", ["-axww", "-o", "args="]);
+    return stdout.split("\n");
+  }
+  const processes = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const lines = processes.map((name) => readFile(`/proc/${name}/cmdline`, "utf8").catch(() => ""));
+  return Promise.all(lines);
 }
 
 /** Removes what a demo has kept, by its own command. */

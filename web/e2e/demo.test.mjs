@@ -207,13 +207,37 @@ test("it fits a phone, in both languages and both themes", async () => {
   }
 });
 
+/** A start that was killed while it loaded, and one that was interrupted, are begun anew. */
+async function interruptedLoads() {
+  const { path, remove } = await folder();
+  const options = ["--devices", "2000", "--port", "0", "--broker-port", "0", "--steady"];
+  const percent = async (which) => (await which.get("/api/v1/status")).preparing?.percent ?? 0;
+  for (const end of ["kill", "interrupt"]) {
+    const begun = new Demo(path, options);
+    await eventually("it has loaded a part", 60, async () => (await percent(begun)) >= 25);
+    await begun[end]();
+  }
+  const again = new Demo(path, options);
+  try {
+    await again.says(/ready after/, 120);
+    const { items: hours } = await again.get("/api/v1/countries/ph/hours");
+    assert.ok(hours.length >= 24 && hours.every((hour) => hour.devices > 100));
+  } finally {
+    await again.interrupt();
+    await remove();
+  }
+}
+
 test("Ctrl-C leaves nothing running, and the next start goes on without a false outage", async () => {
+  // Of all moments, while our own broker is down.
+  await demo.stage("broker", "--lasts", "10m");
   assert.equal(await demo.interrupt(), 0, demo.said);
   assert.match(demo.said, /nothing is left running/);
   await eventually("no process is left", 10, async () => (await processesOf(demo)).length === 0);
   const endedAt = Date.now();
   // Long enough for everybody to be unreachable, had they been silent.
-  await new Promise((resolve) => setTimeout(resolve, 75_000));
+  const pause = new Promise((resolve) => setTimeout(resolve, 75_000));
+  await Promise.all([pause, interruptedLoads()]);
 
   demo = begin();
   await demo.says(/ready after/, 60);

@@ -52,7 +52,9 @@ pub(crate) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Respo
     }
     let path = uri.path().trim_start_matches('/');
     let first = path.split('/').next().unwrap_or_default();
-    if let Some(file) = Built::get(path).filter(|_| path != DOCUMENT) {
+    // What begins with a dot keeps the folder in the repository and is nobody's business.
+    let is_asset = path != DOCUMENT && !path.starts_with('.');
+    if let Some(file) = Built::get(path).filter(|_| is_asset) {
         return asset(path, file, &headers);
     }
     let is_page = PAGES.contains(&first);

@@ -81,7 +81,6 @@ impl Plan {
     /// Starts the server and says where its log begins. The server may end again at once: see
     /// [`Guarded::wait_until_ready`].
     pub(crate) fn spawn(&self, server_command: &[OsString]) -> Result<Guarded, Error> {
-        self.wait_for_predecessor()?;
         let log_start = fs::metadata(&self.log_path).map_or(0, |log| log.len());
         let leftovers = if self.data_dir.is_temporary() {
             "remove"
@@ -124,8 +123,9 @@ impl Plan {
         })
     }
 
-    /// A server whose parent was killed a moment ago may still be ending.
-    fn wait_for_predecessor(&self) -> Result<(), Error> {
+    /// A server whose parent was killed a moment ago may still be ending, and hold its port and its
+    /// files. To be called before one of them is wanted.
+    pub(crate) fn wait_for_predecessor(&self) -> Result<(), Error> {
         let pid_path = self.folder.join(PID_FILE);
         let deadline = Instant::now() + PREDECESSOR_TIMEOUT;
         loop {

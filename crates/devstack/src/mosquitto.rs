@@ -105,6 +105,7 @@ impl Mosquitto {
             running: None,
             pid: 0,
         };
+        broker.plan.wait_for_predecessor()?;
         for port in candidates(broker.options.port) {
             broker.port = port;
             broker.write_configuration()?;

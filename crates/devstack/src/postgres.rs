@@ -35,6 +35,9 @@ const STOP_PATIENCE: Duration = Duration::from_secs(30);
 /// How long a server that was told to end at once may take.
 const QUIT_PATIENCE: Duration = Duration::from_secs(10);
 
+/// How the folder of a cluster begins that is not whole yet.
+const UNFINISHED: &str = "data.unfinished";
+
 /// How often a restart tries its port again when somebody else has it.
 const PORT_ATTEMPTS: usize = 10;
 
@@ -125,6 +128,7 @@ impl Postgres {
             running: None,
             pid: 0,
         };
+        server.plan.wait_for_predecessor()?;
         server.create_cluster()?;
         for port in candidates(server.options.port) {
             server.port = port;
@@ -289,10 +293,10 @@ impl Postgres {
         if data.exists() {
             return Ok(());
         }
-        let unfinished = self.plan.folder.join("data.unfinished");
-        if unfinished.exists() {
-            fs::remove_dir_all(&unfinished).doing(|| format!("remove {}", unfinished.display()))?;
-        }
+        // A name of its own: a program that was interrupted may still be writing to its one.
+        let unfinished = format!("{UNFINISHED}-{}", std::process::id());
+        let unfinished = self.plan.folder.join(unfinished);
+        self.remove_unfinished_but(&unfinished);
         let mut initdb = self.plan.command(&self.programs.join("initdb"));
         initdb
             .args(["--encoding=UTF8", "--locale=C", "--auth=trust"])
@@ -304,6 +308,17 @@ impl Postgres {
         }
         run("initdb", initdb)?;
         fs::rename(&unfinished, &data).doing(|| format!("create {}", data.display()))
+    }
+
+    /// Removes what interrupted attempts to create a cluster have left; as far as it can be.
+    fn remove_unfinished_but(&self, ours: &Path) {
+        let entries = fs::read_dir(&self.plan.folder).into_iter().flatten();
+        for entry in entries.flatten() {
+            let is_unfinished = entry.file_name().to_string_lossy().starts_with(UNFINISHED);
+            if is_unfinished && entry.path() != ours {
+                let _in_use = fs::remove_dir_all(entry.path());
+            }
+        }
     }
 
     fn server_command(&self) -> Vec<OsString> {

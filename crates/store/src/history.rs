@@ -49,6 +49,36 @@ impl Store {
         )
     }
 
+    /// Forgets everything that was heard and counted; the registry stays. For a past that was not
+    /// added to its end.
+    ///
+    /// # Errors
+    /// When the database is away; nothing is forgotten then.
+    pub async fn forget_past(&self) -> Result<()> {
+        let done = sqlx::raw_sql(
+            "truncate presence, last_heard, hourly_counts, now_counts, late_hours, heartbeats,
+                      gaps, ingest_slots, emissions, legacy_emissions",
+        )
+        .execute(&self.pool)
+        .await;
+        Error::at("forget the past", done).map(drop)
+    }
+
+    /// Takes all leases away from whoever has them. Only for somebody who knows that nobody else
+    /// is running: an owner that was killed would be waited for otherwise.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn free_leases(&self) -> Result<()> {
+        let done = sqlx::raw_sql(
+            "update ingest_slots set owner = null, lease_until = '-infinity';
+             update leases set lease_until = '-infinity'",
+        )
+        .execute(&self.pool)
+        .await;
+        Error::at("free leases", done).map(drop)
+    }
+
     /// Adds presence. With `is_new`, none of the devices was ever heard in these hours: then it is
     /// copied in, several times faster.
     ///
@@ -171,7 +201,7 @@ impl Store {
     }
 
     /// Makes a slot stand as if it had listened from `started_at` and had heard everything until
-    /// `until`. A slot that has heard more keeps what it has.
+    /// `until`, so that no gap lasts any more. A slot that has heard more keeps what it has.
     ///
     /// # Errors
     /// When the database is away.
@@ -183,6 +213,13 @@ impl Store {
         started_at: Instant,
         until: Instant,
     ) -> Result<()> {
+        let mut transaction = Error::at("add slot", self.pool.begin().await)?;
+        // What lasted reaches beyond the watermark, and is in the past that was added.
+        let closed = sqlx::query("delete from gaps where slot = $1 and to_at is null")
+            .bind(slot)
+            .execute(&mut *transaction)
+            .await;
+        Error::at("add slot", closed)?;
         let done = sqlx::query(
             "insert into ingest_slots as s (slot, client_id, topic_filter, started_at, watermark)
              values ($1, $2, $3, $4, $5)
@@ -195,9 +232,10 @@ impl Store {
         .bind(topic_filter)
         .bind(started_at)
         .bind(until)
-        .execute(&self.pool)
+        .execute(&mut *transaction)
         .await;
-        Error::at("add slot", done).map(drop)
+        Error::at("add slot", done)?;
+        Error::at("add slot", transaction.commit().await)
     }
 }
 

@@ -1259,8 +1259,8 @@ export interface operations {
                  */
                 from?: string;
                 /**
-                 * @description Minutes from one item to the next, 1 to 60; 1 when left out. Steps are counted from
-                 *     midnight UTC.
+                 * @description Minutes from one item to the next: 1 when left out, or another divisor of 60. Steps are
+                 *     counted from the full hour, UTC.
                  * @example 10
                  */
                 step?: number;

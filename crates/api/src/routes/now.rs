@@ -49,8 +49,8 @@ pub(crate) struct NowQuery {
     /// Only this carrier of the country, by its slug.
     #[param(example = "globe")]
     carrier: Option<String>,
-    /// Minutes from one item to the next, 1 to 60; 1 when left out. Steps are counted from
-    /// midnight UTC.
+    /// Minutes from one item to the next: 1 when left out, or another divisor of 60. Steps are
+    /// counted from the full hour, UTC.
     #[param(example = 10, minimum = 1, maximum = 60)]
     step: Option<u16>,
 }
@@ -239,12 +239,12 @@ impl Question {
 
 fn step(asked: Option<u16>) -> Result<TimeDelta, Problem> {
     let mins = asked.unwrap_or(1);
-    if (1..=MAX_STEP_MINS).contains(&mins) {
+    if mins > 0 && MAX_STEP_MINS.is_multiple_of(mins) {
         return Ok(TimeDelta::minutes(mins.into()));
     }
     Err(Problem::bad_parameter(
         "step",
-        format!("`step` is {mins}; it is from 1 to {MAX_STEP_MINS} minutes"),
+        format!("`step` is {mins}; it is a number of minutes that divides {MAX_STEP_MINS}"),
     ))
 }
 
@@ -253,12 +253,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_step_is_a_minute_to_an_hour() {
+    fn steps_fit_into_an_hour() {
         assert_eq!(step(None).unwrap(), TimeDelta::minutes(1));
         assert_eq!(step(Some(60)).unwrap(), TimeDelta::hours(1));
-        for wrong in [0, 61] {
+        for wrong in [0, 7, 61, 120] {
             let problem = format!("{:?}", step(Some(wrong)).unwrap_err());
-            assert!(problem.contains("from 1 to 60 minutes"), "{problem}");
+            assert!(problem.contains("divides 60"), "{problem}");
         }
     }
 }

@@ -35,7 +35,7 @@ use crate::config::{Config, File};
 use folder::Folder;
 use progress::Progress;
 use servers::Servers;
-use stage::Story;
+use stage::{MAX_LASTS, Story};
 
 /// What is logged unless something else is asked for: the demo says itself what a newcomer wants
 /// to know, and weeks of history take longer than statements should.
@@ -58,8 +58,9 @@ pub(crate) struct DemoArgs {
     /// The broker's port; another one is taken if somebody has it
     #[arg(long, default_value_t = 1883, value_name = "PORT")]
     broker_port: u16,
-    /// How many devices
-    #[arg(long, default_value_t = 5000, value_name = "NUMBER")]
+    /// How many devices; their history is made in memory
+    #[arg(long, default_value_t = 5000, value_name = "NUMBER",
+        value_parser = clap::value_parser!(u32).range(1..=50_000))]
     devices: u32,
     /// The same seed makes the same fleet
     #[arg(long, default_value_t = 1, value_name = "NUMBER")]
@@ -99,10 +100,18 @@ struct StageArgs {
     #[arg(value_parser = Story::parser(), value_name = "SCENARIO")]
     story: Story,
     /// How long it lasts
-    #[arg(long, default_value = "4m", value_parser = parse_duration, value_name = "DURATION")]
+    #[arg(long, default_value = "4m", value_parser = parse_lasts, value_name = "DURATION")]
     lasts: Duration,
     #[command(flatten)]
     folder: FolderArgs,
+}
+
+fn parse_lasts(text: &str) -> Result<Duration, String> {
+    let lasts = parse_duration(text)?;
+    if lasts > MAX_LASTS {
+        return Err("at most 24 hours".to_owned());
+    }
+    Ok(lasts)
 }
 
 /// Runs the demo until the end is asked for; or tells one that runs what to do.
@@ -145,7 +154,7 @@ async fn play(args: DemoArgs) -> anyhow::Result<ExitCode> {
         .local_addr()
         .context("cannot tell the page's address")?;
     let started_at = AnchoredClock::default().now();
-    say(&greeting(page, args.port, &folder));
+    say(&greeting(page, &args, &folder));
     let health = Health::default();
     let progress = Progress::new(health.clone());
     let prepared = CancellationToken::new();
@@ -164,7 +173,7 @@ async fn play(args: DemoArgs) -> anyhow::Result<ExitCode> {
         ready = prepare => ready?,
         () = shutdown.cancelled() => {
             progress.clear();
-            say("ended while getting ready; the next start begins where this one stopped");
+            say("ended while getting ready; nothing is left running");
             return Ok(ExitCode::SUCCESS);
         }
     };
@@ -260,12 +269,22 @@ fn replaced(asked: u16, given: u16) -> String {
     }
 }
 
-fn greeting(page: SocketAddr, asked: u16, folder: &Folder) -> String {
+/// How to call this demo again: the program, and its folder where one was named.
+fn called(args: &DemoArgs) -> (String, String) {
+    let folder = match &args.folder.data_dir {
+        Some(folder) => format!(" --data-dir {}", folder.display()),
+        None => String::new(),
+    };
+    (std::env::args().next().unwrap_or_default(), folder)
+}
+
+fn greeting(page: SocketAddr, args: &DemoArgs, folder: &Folder) -> String {
+    let (program, data_dir) = called(args);
     format!(
         "\n  Device connections of a simulated fleet\n\n  \
          page    http://{page}/{}\n  \
-         data    {}\n          kept for the next start; `make clean-demo` removes it\n",
-        replaced(asked, page.port()),
+         data    {}\n          kept for the next start; `{program} demo clean{data_dir}` removes it\n",
+        replaced(args.port, page.port()),
         folder.path().display(),
     )
 }
@@ -277,12 +296,8 @@ fn instructions(
     started_at: model::Instant,
 ) -> String {
     let took = app.clock.now() - started_at;
-    let program = std::env::args().next().unwrap_or_default();
+    let (program, folder) = called(args);
     let port = servers.broker_port();
-    let folder = match &args.folder.data_dir {
-        Some(folder) => format!(" --data-dir {}", folder.display()),
-        None => String::new(),
-    };
     format!(
         "  ready after {:.1} s: {} devices send a heartbeat every {} s{}\n\n  \
          In another terminal:\n    \

@@ -13,10 +13,10 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{TcpListener, TcpStream};
 
 use super::folder::Folder;
-use super::stage::{Stage, Story};
+use super::stage::{MAX_LASTS, Stage, Story};
 
 /// The file, in the demo's folder.
-const FILE: &str = "control";
+pub(super) const FILE: &str = "control";
 
 /// No question is longer.
 const MAX_LINE_BYTES: u64 = 200;
@@ -107,8 +107,8 @@ impl Control {
             return None;
         }
         let story = Story::parse(words.next()?)?;
-        let secs = words.next()?.parse().ok()?;
-        Some((story, Duration::from_secs(secs)))
+        let lasts = Duration::from_secs(words.next()?.parse().ok()?);
+        (lasts <= MAX_LASTS).then_some((story, lasts))
     }
 }
 

@@ -14,6 +14,15 @@ use super::DemoArgs;
 /// What a demo's folder says about its fleet. A folder without it is not ours to remove.
 const FLEET_FILE: &str = "fleet.json";
 
+/// What a demo makes in its folder, beside that. Nothing else is ever removed.
+const OURS: [&str; 5] = [
+    "postgres",
+    "mosquitto",
+    "lock",
+    super::control::FILE,
+    FLEET_FILE,
+];
+
 /// Where root's demos are: the servers run as another user, who cannot enter root's home.
 const ROOT_FOLDER: &str = "/var/lib/headcount-demo";
 
@@ -51,9 +60,21 @@ impl Folder {
     /// Takes the folder, created if it is missing, for this process.
     ///
     /// # Errors
-    /// When it cannot be used, or another demo uses it.
-    pub(super) fn take(&self) -> Result<DataDir, devstack::Error> {
-        DataDir::at(&self.path)
+    /// When it cannot be used, another demo uses it, or it holds something else.
+    pub(super) fn take(&self) -> anyhow::Result<DataDir> {
+        let has_entries = |entries: fs::ReadDir| entries.flatten().next().is_some();
+        if !self.has_fleet() && fs::read_dir(&self.path).is_ok_and(has_entries) {
+            bail!(
+                "{} is not empty and no demo's folder (it has no {FLEET_FILE}): name an empty or a \
+                 new one with `--data-dir`",
+                self.path.display()
+            );
+        }
+        Ok(DataDir::at(&self.path)?)
+    }
+
+    fn has_fleet(&self) -> bool {
+        self.path.join(FLEET_FILE).exists()
     }
 
     /// Notes which fleet is in the folder.
@@ -103,13 +124,29 @@ impl Folder {
         if !self.path.exists() {
             return Ok(format!("there is nothing in {shown}"));
         }
-        if !self.path.join(FLEET_FILE).exists() {
+        if !self.has_fleet() {
             bail!("{shown} is no demo's folder: it has no {FLEET_FILE}");
         }
         let taken = self.take()?;
-        fs::remove_dir_all(&self.path).with_context(|| format!("cannot remove {shown}"))?;
+        for name in OURS {
+            let path = self.path.join(name);
+            let removed = if path.is_dir() {
+                fs::remove_dir_all(&path)
+            } else {
+                fs::remove_file(&path)
+            };
+            match removed {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(error).with_context(|| format!("cannot remove {}", path.display()));
+                }
+                _ => {}
+            }
+        }
         drop(taken);
-        Ok(format!("removed {shown}"))
+        Ok(match fs::remove_dir(&self.path) {
+            Ok(()) => format!("removed {shown}"),
+            Err(_) => format!("removed the demo from {shown}; what else is in it stays"),
+        })
     }
 }
 
@@ -137,8 +174,16 @@ mod tests {
         assert!(folder.remove().unwrap().contains("nothing"));
         fs::create_dir(folder.path()).unwrap();
         fs::write(folder.path().join("thesis.txt"), "years of work").unwrap();
-        let error = folder.remove().unwrap_err().to_string();
-        assert!(error.contains("no demo's folder"), "{error}");
+        for error in [folder.remove().unwrap_err(), folder.take().unwrap_err()] {
+            assert!(error.to_string().contains("no demo's folder"), "{error}");
+        }
+        fs::create_dir(folder.path().join("postgres")).unwrap();
+        fs::write(folder.path().join(FLEET_FILE), "{}").unwrap();
+        assert!(folder.remove().unwrap().contains("stays"));
+        let left: Vec<_> = fs::read_dir(folder.path()).unwrap().flatten().collect();
+        assert_eq!(left.len(), 1, "{left:?}");
+
+        fs::remove_file(folder.path().join("thesis.txt")).unwrap();
         fs::write(folder.path().join(FLEET_FILE), "{}").unwrap();
         assert!(folder.remove().unwrap().contains("removed"));
         assert!(!folder.path().exists());

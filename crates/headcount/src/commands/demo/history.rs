@@ -29,6 +29,9 @@ use crate::app::App;
 /// No hour is longer, and none begins so long before an instant in it.
 const LONGEST_HOUR: TimeDelta = TimeDelta::hours(2);
 
+/// A demo that has not run for so long begins anew: what it kept would be older than what it shows.
+const LONGEST_ABSENCE: TimeDelta = TimeDelta::days(28);
+
 /// Rows written at once where some may be there already.
 const ROWS_AT_ONCE: usize = 50_000;
 
@@ -49,6 +52,9 @@ const PAST_OUTAGES: [(Scenario, TimeDelta, Duration); 2] = [
 /// Brings the database to this moment: `days` of history where there is none, else what the fleet
 /// did since the last demo ended. Returns the instant up to which it goes.
 ///
+/// The slot is written last. While there is none, whatever else is there was not loaded to its end,
+/// and is loaded anew.
+///
 /// # Errors
 /// When the database fails.
 pub(super) async fn load(
@@ -58,10 +64,15 @@ pub(super) async fn load(
     progress: &Progress,
 ) -> anyhow::Result<Instant> {
     let now = app.clock.now();
+    // This process has the folder, so whoever held a lease in it is gone.
+    app.store.free_leases().await?;
     let heard_until = app.store.heard_until().await?;
-    let earliest = now - days;
-    let from = heard_until.map_or(earliest, |until| until.max(earliest));
+    let heard_until = heard_until.filter(|until| *until > now - LONGEST_ABSENCE);
+    let from = heard_until.unwrap_or(now - days);
     let is_new = heard_until.is_none();
+    if is_new {
+        app.store.forget_past().await?;
+    }
     let what = if is_new {
         format!("loading {} days of history", days.num_days())
     } else {
@@ -105,7 +116,7 @@ pub(super) async fn load(
             &config.slot,
             &config.client_id,
             config.topic_filter.subscription(),
-            earliest,
+            from,
             until,
         )
         .await?;
@@ -147,15 +158,17 @@ async fn write(
         store.import_presence(to, &mut [], &mut [], rows).await?;
     }
     told(90);
-    let hours: Vec<(Country, Hour)> = atlas
-        .hours
-        .iter()
-        .flat_map(|(country, hours)| hours.iter().map(|hour| (*country, *hour)))
-        .filter(|(_, hour)| hour.end > from && hour.end + SETTLE <= to)
-        // The first one may have begun before anything was heard.
-        .filter(|(_, hour)| !is_new || hour.start >= from)
-        .collect();
-    store.count_hours(&hours, to).await?;
+    if is_new {
+        // Before this nobody closed hours. From here on the exporter does, in order, and it knows
+        // of gaps in the hours in which somebody listened.
+        let hours: Vec<(Country, Hour)> = atlas
+            .hours
+            .iter()
+            .flat_map(|(country, hours)| hours.iter().map(|hour| (*country, *hour)))
+            .filter(|(_, hour)| hour.start >= from && hour.end + SETTLE <= to)
+            .collect();
+        store.count_hours(&hours, to).await?;
+    }
     told(100);
     Ok(())
 }
@@ -259,7 +272,6 @@ async fn register(app: &App, fleet: &Fleet, from: Instant) -> anyhow::Result<()>
             })
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
-    app.store.import_devices(&devices, from).await?;
     let cells: Vec<_> = simulator::cells()
         .into_iter()
         .map(|cell| CellImport {
@@ -269,7 +281,9 @@ async fn register(app: &App, fleet: &Fleet, from: Instant) -> anyhow::Result<()>
             time_zone: None,
         })
         .collect();
-    Ok(app.store.import_cells(&cells).await?)
+    // The devices last: they say that the registry is whole.
+    app.store.import_cells(&cells).await?;
+    Ok(app.store.import_devices(&devices, from).await?)
 }
 
 fn device_id(device: &Device) -> anyhow::Result<DeviceId> {

@@ -61,7 +61,7 @@ impl Play<'_> {
         let side = async {
             let outcome = tokio::select! {
                 published = publish => published,
-                plotted = plot => plotted,
+                () = plot => Ok(()),
                 () = control.serve(&stage, say) => Ok(()),
                 () = shutdown.cancelled() => Ok(()),
             };
@@ -104,11 +104,11 @@ impl Play<'_> {
     }
 
     /// Lets things go wrong by plan, and be over.
-    async fn plot(&self, stage: &Stage, clock: &dyn Clock) -> anyhow::Result<()> {
+    async fn plot(&self, stage: &Stage, clock: &dyn Clock) {
         let mut number = 0;
         loop {
             tokio::time::sleep(TICK).await;
-            if let Some(over) = stage.end_what_is_over().await? {
+            if let Some(over) = stage.end_what_is_over().await {
                 say(&over);
             }
             if self.args.steady || clock.now() < begins_at(self.started_at, number) {

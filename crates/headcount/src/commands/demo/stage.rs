@@ -22,6 +22,12 @@ pub(super) const EVERY: TimeDelta = TimeDelta::minutes(20);
 /// this leaves a minute in which all that are hit are gone.
 pub(super) const LASTS: Duration = Duration::from_secs(4 * 60);
 
+/// From one attempt to bring the broker back to the next.
+const BROKER_RETRY: TimeDelta = TimeDelta::seconds(15);
+
+/// The longest time for which something may go wrong.
+pub(super) const MAX_LASTS: Duration = Duration::from_secs(24 * 3600);
+
 /// The stories in the order in which they are staged, over and over.
 pub(super) const ORDER: [Story; 4] = [
     Story::Fleet(Scenario::RegionalOutage),
@@ -141,22 +147,26 @@ impl Stage {
     }
 
     /// Ends what is over by now. Returns what to say about it.
-    ///
-    /// # Errors
-    /// When the broker does not come back.
-    pub(super) async fn end_what_is_over(&self) -> anyhow::Result<Option<String>> {
+    pub(super) async fn end_what_is_over(&self) -> Option<String> {
         let now = self.clock.now();
         let mut playing = self.playing.lock().await;
-        let Some((story, _)) = playing.filter(|(_, until)| *until <= now) else {
-            return Ok(None);
-        };
-        *playing = None;
+        let (story, _) = playing.filter(|(_, until)| *until <= now)?;
         if story == Story::Broker {
             let broker = Arc::clone(&self.broker);
-            blocking(move || Ok(broker.blocking_lock().restart()?)).await?;
+            let back = blocking(move || Ok(broker.blocking_lock().restart()?)).await;
+            if let Err(error) = back {
+                // Somebody may have taken its port meanwhile; they may give it back.
+                *playing = Some((story, now + BROKER_RETRY));
+                let again = shown(now + BROKER_RETRY);
+                return Some(format!(
+                    "{}  broker: {error:#}; tried again at {again}",
+                    shown(now)
+                ));
+            }
         }
+        *playing = None;
         let name = story.name();
-        Ok(Some(format!("{}  {name}: over", shown(now))))
+        Some(format!("{}  {name}: over", shown(now)))
     }
 }
 
