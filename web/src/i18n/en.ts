@@ -17,6 +17,7 @@ export const en = {
   "preparing.note": "The numbers appear here by themselves as soon as they are there.",
 
   "pipeline.cannot_count": "We cannot count right now.",
+  "pipeline.since": "{cause} since {time}",
   "pipeline.meaning":
     "This says nothing about the devices: what we do not know is shown as “—”, not as 0.",
 

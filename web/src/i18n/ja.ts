@@ -19,6 +19,7 @@ export const ja: Messages = {
   "preparing.note": "準備が終わると、自動的に台数が表示されます。",
 
   "pipeline.cannot_count": "現在、計測できていません。",
+  "pipeline.since": "{cause}（{time}から）",
   "pipeline.meaning":
     "端末の状態を示すものではありません。不明な値は0ではなく「—」で表示しています。",
 
