@@ -14,7 +14,7 @@ demo: ## everything on this machine: a simulated fleet, the page, staged outages
 	@scripts/deps.sh demo
 	@$(MAKE) --no-print-directory web
 	@[ -x "$${CARGO_TARGET_DIR:-target}/release/headcount" ] || \
-		echo "building headcount for the first time: about 6 minutes on two cores"
+		echo "building headcount for the first time: about 7 minutes on two cores"
 	@$(CARGO) build --release --locked --package headcount
 	@$(CARGO) run --quiet --release --locked --package headcount -- demo $(ARGS)
 
@@ -35,7 +35,8 @@ web/node_modules/.package-lock.json: web/package-lock.json
 	@touch $@
 
 web/dist/index.html: web/node_modules/.package-lock.json $(WEB_SOURCES)
-	@cd web && $(NPM) run --silent build
+	@echo "building the page (ten seconds)"
+	@cd web && $(NPM) run --silent build -- --logLevel warn
 	@touch $@
 
 test: deps web ## run all tests, on private Postgres and Mosquitto servers, and in a real browser
