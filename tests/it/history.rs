@@ -112,10 +112,9 @@ async fn kept(world: &World, hours: &[(Country, Hour)]) -> Vec<(Counts, i32)> {
 async fn hours_of_an_added_past_are_counted_as_the_exporter_counts_them() {
     let world = World::at("2026-11-21T01:00:00Z").await;
     let now = at("2026-11-21T01:00:00Z");
-    let (mut rows, hours) = random_presence(&world).await;
-    let (later, earlier): (Vec<_>, Vec<_>) =
-        rows.drain(..).partition(|row| row.device_no.0 % 10 == 0);
-    let (mut earlier, mut later) = (earlier, later);
+    let (rows, hours) = random_presence(&world).await;
+    let (later, mut earlier): (Vec<_>, Vec<_>) =
+        rows.into_iter().partition(|row| row.device_no.0 % 10 == 0);
 
     world.store.add_presence(&mut earlier, true).await.unwrap();
     world.store.count_hours(&hours, now).await.unwrap();
