@@ -46,6 +46,13 @@ enum Lifetime {
     Kept { _lock: File },
 }
 
+/// Whether root runs this process: then the servers run as another user, who may not be able to
+/// enter root's home.
+#[must_use]
+pub fn runs_as_root() -> bool {
+    matches!(id(&["-u"]), Ok(Some(0)))
+}
+
 /// Who runs the servers when root starts them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ServerUser {
@@ -179,7 +186,7 @@ impl ServerUser {
 
     /// The user to become: none for an ordinary user, who runs servers under their own name.
     fn needed() -> Result<Option<Self>, Error> {
-        if id(&["-u"])? != Some(0) {
+        if !runs_as_root() {
             return Ok(None);
         }
         for name in Self::NAMES {

@@ -33,7 +33,7 @@ mod postgres;
 pub mod process;
 mod program;
 
-pub use data_dir::DataDir;
+pub use data_dir::{DataDir, runs_as_root};
 pub use error::Error;
 pub use mosquitto::{Mosquitto, MosquittoOptions};
 pub use postgres::{Durability, Postgres, PostgresOptions};

@@ -151,10 +151,10 @@ impl Folder {
 }
 
 fn default_path() -> anyhow::Result<PathBuf> {
-    let home = env::home_dir().filter(|home| home.is_absolute());
-    if home.as_deref() == Some(Path::new("/root")) {
+    if devstack::runs_as_root() {
         return Ok(PathBuf::from(ROOT_FOLDER));
     }
+    let home = env::home_dir().filter(|home| home.is_absolute());
     let data = env::var_os("XDG_DATA_HOME")
         .map(PathBuf::from)
         .filter(|folder| folder.is_absolute())
