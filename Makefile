@@ -28,6 +28,7 @@ deps: ## install what is needed here (Postgres, Mosquitto, Node, Chromium, a Pyt
 WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print)
 
 web: web/dist/index.html ## build the page, which cargo then embeds
+	@:
 
 web/node_modules/.package-lock.json: web/package-lock.json
 	@echo "installing what the page is built with (half a minute)"

@@ -43,6 +43,9 @@ pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations"
 /// How long a request waits for a free connection before it is refused.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// The same for work for which nobody waits at the other end.
+const PATIENT_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// Where the database is, and how a role uses it.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -97,6 +100,20 @@ impl Store {
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_lazy_with(options.clone());
         Ok(Self { pool, options })
+    }
+
+    /// The same database over connections of its own, for bulk work: it waits for a minute for one
+    /// of them where a request is refused after two seconds.
+    #[must_use]
+    pub fn patient(&self) -> Self {
+        let pool = PgPoolOptions::new()
+            .max_connections(self.pool.options().get_max_connections())
+            .acquire_timeout(PATIENT_ACQUIRE_TIMEOUT)
+            .connect_lazy_with(self.options.clone());
+        Self {
+            pool,
+            options: self.options.clone(),
+        }
     }
 
     /// Whether a URL can be read at all, without connecting.

@@ -224,12 +224,18 @@ async fn prepare(
     file.database.url = servers.database_url();
     file.mqtt.url = servers.broker_url();
     file.datadog.url = servers.agent_url()?;
-    let app = App::new(Config::check(file)?, "demo")?;
+    let config = Config::check(file)?;
+    let mut loader = App::new(config.clone(), "demo-history")?;
+    // Whatever else the machine does, nothing is given up.
+    loader.store = loader.store.patient();
     progress.step("creating the schema");
-    app.store.migrate().await?;
-    app.anchor().await?;
+    loader.store.migrate().await?;
+    loader.anchor().await?;
     let days = TimeDelta::days(args.days.into());
-    let history_until = history::load(&app, Arc::clone(fleet), days, progress).await?;
+    let history_until = history::load(&loader, Arc::clone(fleet), days, progress).await?;
+    loader.store.close().await;
+    let app = App::new(config, "demo")?;
+    app.anchor().await?;
     Ok(Ready {
         app,
         servers,
