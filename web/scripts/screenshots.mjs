@@ -3,6 +3,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
+import { BROWSER } from "../e2e/demo.mjs";
 
 const [baseUrl, outDir] = process.argv.slice(2);
 if (baseUrl === undefined || outDir === undefined) {
@@ -21,19 +22,7 @@ const LANGUAGES = ["en", "ja"];
 /** For the charts and small lines to come. */
 const SETTLE_MS = 900;
 
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  args: [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-  ],
-});
+const browser = await chromium.launch(BROWSER);
 let troubles = 0;
 await mkdir(outDir, { recursive: true });
 
