@@ -1,5 +1,7 @@
 //! `/api/v1/countries`: how many devices are reachable now.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -240,6 +242,22 @@ pub(crate) async fn carrier_of(
         )
     };
     Err(Problem::bad_parameter("carrier", detail))
+}
+
+/// Counts as an answer shows them: the country's with all its carriers, or those of the one carrier
+/// asked for.
+pub(crate) fn shown(counts: &Counts, carrier: Option<&Carrier>) -> (i64, BTreeMap<String, i64>) {
+    match carrier {
+        None => {
+            let carriers = counts.carriers.iter();
+            let carriers = carriers.map(|(carrier, n)| (carrier.to_string(), *n));
+            (counts.devices, carriers.collect())
+        }
+        Some(carrier) => {
+            let devices = counts.carriers.get(carrier).copied().unwrap_or(0);
+            (devices, BTreeMap::from([(carrier.to_string(), devices)]))
+        }
+    }
 }
 
 fn country_item(context: &Context, reading: &Reading, row: &CountryRow) -> CountryItem {

@@ -13,7 +13,7 @@ use store::hours::HourlyCount;
 use store::presence::Counts;
 use utoipa::ToSchema;
 
-use super::countries::{carrier_of, in_use, json as json_answer};
+use super::countries::{carrier_of, in_use, json as json_answer, shown};
 use crate::extract::{InPath, InQuery};
 use crate::problem::{Problem, ProblemDetails};
 use crate::range::{Lengths, Range};
@@ -280,19 +280,7 @@ impl Question {
 
     fn item(&self, hour: Hour, counts: &Counts, gap: Option<(i64, Vec<&'static str>)>) -> HourItem {
         let (gap_secs, causes) = gap.unzip();
-        let (devices, carriers) = match &self.carrier {
-            None => {
-                let carriers = &counts.carriers;
-                (
-                    counts.devices,
-                    carriers.iter().map(|(c, n)| (c.to_string(), *n)).collect(),
-                )
-            }
-            Some(carrier) => {
-                let devices = counts.carriers.get(carrier).copied().unwrap_or(0);
-                (devices, BTreeMap::from([(carrier.to_string(), devices)]))
-            }
-        };
+        let (devices, carriers) = shown(counts, self.carrier.as_ref());
         HourItem {
             start: time::local(hour.start, &self.row.zones),
             end: time::local(hour.end, &self.row.zones),

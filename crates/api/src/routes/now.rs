@@ -12,7 +12,7 @@ use store::countries::CountryRow;
 use store::presence::Counts;
 use utoipa::ToSchema;
 
-use super::countries::{carrier_of, in_use, json as json_answer};
+use super::countries::{carrier_of, in_use, json as json_answer, shown};
 use crate::extract::{InPath, InQuery};
 use crate::problem::{Problem, ProblemDetails};
 use crate::range::{Lengths, Range};
@@ -212,25 +212,13 @@ impl Question {
     }
 
     fn item(&self, start: Instant, counts: Option<&Counts>) -> NowItem {
-        let (devices, carriers) = match (counts, &self.carrier) {
-            (None, _) => (None, BTreeMap::new()),
-            (Some(counts), None) => {
-                let carriers = counts.carriers.iter();
-                (
-                    Some(counts.devices),
-                    carriers.map(|(c, n)| (c.to_string(), *n)).collect(),
-                )
-            }
-            (Some(counts), Some(carrier)) => {
-                let devices = counts.carriers.get(carrier).copied().unwrap_or(0);
-                let carriers = BTreeMap::from([(carrier.to_string(), devices)]);
-                (Some(devices), carriers)
-            }
-        };
+        let (devices, carriers) = counts
+            .map(|counts| shown(counts, self.carrier.as_ref()))
+            .unzip();
         NowItem {
             at: time::local(start, &self.row.zones),
             devices,
-            carriers,
+            carriers: carriers.unwrap_or_default(),
             expected: None,
             expected_low: None,
         }
