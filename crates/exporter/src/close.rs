@@ -5,16 +5,13 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use model::{Completeness, Country, Gap, Horizon, Hour, Instant};
-use store::closing::{Closing, LateHour};
+use store::closing::Closing;
 use store::countries::CountryRow;
 use store::leases::Lease;
 use telemetry::Counter;
 
 use crate::Context;
-use crate::schedule::{closable, closing_start};
-
-/// An hour that keeps receiving presence is counted again at most this often.
-const RECOUNT_INTERVAL: TimeDelta = TimeDelta::minutes(1);
+use crate::schedule::{closable, closing_start, recountable};
 
 /// Late hours looked at in one go.
 const MAX_LATE_HOURS: i64 = 500;
@@ -52,12 +49,9 @@ pub(crate) async fn close_due(
         }
     }
     for late in closing.late_hours(MAX_LATE_HOURS).await? {
-        // An hour that closing has not reached yet will be closed in its turn.
-        let passed = starts
-            .get(&late.country)
-            .is_none_or(|start| late.hour.end <= *start);
+        let start = starts.get(&late.country).copied();
         let row = countries.iter().find(|row| row.country == late.country);
-        if let (Some(row), true) = (row, passed && may_recount(&late, now)) {
+        if let (Some(row), true) = (row, recountable(&late, start, horizon, now)) {
             due.push((row, late.hour));
         }
     }
@@ -77,10 +71,6 @@ pub(crate) async fn close_due(
         Err(error) if error.is_conflict() => Ok(()),
         Err(error) => Err(error),
     }
-}
-
-fn may_recount(late: &LateHour, now: Instant) -> bool {
-    late.hour.end <= now && late.closed_at.is_none_or(|at| now - at >= RECOUNT_INTERVAL)
 }
 
 async fn close(

@@ -3,6 +3,7 @@
 
 use chrono::TimeDelta;
 use model::{Horizon, Hour, Instant, ZoneHistory};
+use store::closing::LateHour;
 
 /// The plan of sending an hour, in minutes after its end; 0 stands for the close itself. A
 /// datagram may get lost or the Agent may restart, and a gauge with a fixed timestamp can be sent
@@ -11,6 +12,9 @@ pub const STEPS_MINS: [i16; 4] = [0, 10, 25, 45];
 
 /// Datadog drops points that are older than an hour; nothing is sent later than this.
 pub const LAST_SEND: TimeDelta = TimeDelta::minutes(55);
+
+/// An hour that keeps receiving presence is counted again at most this often.
+const RECOUNT_INTERVAL: TimeDelta = TimeDelta::minutes(1);
 
 /// Hours closed in one go; after a long absence the rest follows at the next tick.
 const MAX_HOURS: usize = 200;
@@ -37,6 +41,23 @@ pub fn closable(zones: &ZoneHistory, start: Instant, horizon: Horizon) -> Vec<Ho
         .take_while(|hour| horizon.covers(*hour))
         .take(MAX_HOURS)
         .collect()
+}
+
+/// Whether an hour that has received presence after its end is to be counted now. `start` is where
+/// closing goes on in its country: what lies beyond is closed in its turn. An hour that has not
+/// been heard to its end waits too: while a backlog comes in, what says that the hour is incomplete
+/// may still be under way.
+#[must_use]
+pub fn recountable(
+    late: &LateHour,
+    start: Option<Instant>,
+    horizon: Option<Horizon>,
+    now: Instant,
+) -> bool {
+    late.hour.end <= now
+        && start.is_none_or(|start| late.hour.end <= start)
+        && horizon.is_none_or(|horizon| horizon.covers(late.hour))
+        && late.closed_at.is_none_or(|at| now - at >= RECOUNT_INTERVAL)
 }
 
 /// The step of the plan that is due for a closed hour, if any. `sent` are the steps carried out
@@ -113,6 +134,36 @@ mod tests {
                 "{now} {sent:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_late_hour_is_counted_when_it_was_heard_to_its_end_and_at_most_once_a_minute() {
+        let late = |closed_at: Option<&str>| LateHour {
+            country: model::Country::parse("ph").unwrap(),
+            hour: Hour {
+                start: at("06:00:00"),
+                end: at("07:00:00"),
+            },
+            marked_at: at("08:10:00"),
+            closed_at: closed_at.map(at),
+        };
+        let heard = |watermark| Some(horizon("05:50:00", watermark));
+        let start = Some(at("08:00:00"));
+        let now = at("08:10:00");
+        // a backlog comes in: the watermark still stands where we went away
+        assert!(!recountable(&late(None), start, heard("05:50:00"), now));
+        assert!(!recountable(&late(None), start, heard("07:01:59"), now));
+        assert!(recountable(&late(None), start, heard("07:02:00"), now));
+        assert!(recountable(&late(None), start, heard("08:10:00"), now));
+        // nothing was ever heard here: it was imported
+        assert!(recountable(&late(None), None, None, now));
+        // closing has not come so far
+        let start = Some(at("06:00:00"));
+        assert!(!recountable(&late(None), start, heard("08:10:00"), now));
+        let start = Some(at("07:00:00"));
+        let again = |closed_at| recountable(&late(Some(closed_at)), start, heard("08:10:00"), now);
+        assert!(again("08:09:00"));
+        assert!(!again("08:09:01"));
     }
 
     proptest! {
