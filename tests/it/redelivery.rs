@@ -79,17 +79,16 @@ async fn deaf_client(
         client_id: config.client_id.clone(),
         expiry: config.session_expiry,
         receive_maximum: config.receive_maximum,
-        max_waiting_acks: config.receive_maximum.into(),
         keep_alive: config.keep_alive,
     };
-    let options = config.broker.options(&config.client_id, None).unwrap();
-    let mut connection = Connection::new(options, &session);
+    let target = config.broker.target(None).unwrap();
+    let mut connection = Connection::open(&target, None, &session).await.unwrap();
     let probe_topic = ingest::probe::topic(&config.slot);
     let listen = async {
         let mut taken = Vec::new();
         while taken.len() < count {
-            if let BrokerEvent::Message(message) = connection.next().await.unwrap() {
-                if message.topic == probe_topic.as_bytes() {
+            if let BrokerEvent::Message(message) = connection.incoming.next().await.unwrap() {
+                if message.topic == probe_topic {
                     continue;
                 }
                 let fingerprint = ingest::tail::fingerprint(&message.topic, &message.payload);

@@ -167,6 +167,7 @@ impl World {
             slot: self.slot(),
             broker: BrokerUrl::parse(&self.broker_url).unwrap(),
             ca_file: None,
+            protocol: None,
             client_id: format!("headcount-{}", self.slot()),
             topic_filter: TopicFilter::parse(&self.filter()).unwrap(),
             session_expiry: Duration::from_secs(3600),

@@ -151,6 +151,7 @@ impl Config {
         ingest::Config {
             slot: ingest.slot.clone(),
             broker: self.broker.clone(),
+            protocol: mqtt.version.into(),
             ca_file: mqtt.ca_file.clone(),
             client_id: mqtt.client_id.clone(),
             topic_filter: self.topic_filter.clone(),
@@ -355,7 +356,7 @@ fn ranges(file: &File) -> Result<(), ConfigError> {
         1,
     )?;
     at_least("mqtt.receive_maximum", mqtt.receive_maximum.into(), 1)?;
-    at_least("mqtt.keep_alive_secs", mqtt.keep_alive_secs, 5)?;
+    at_least("mqtt.keep_alive_secs", mqtt.keep_alive_secs, 1)?;
     at_least("mqtt.session_expiry_secs", mqtt.session_expiry_secs, 3600)?;
     at_least(
         "ingest.batch_max_age_millis",
@@ -547,6 +548,7 @@ mod tests {
             ),
             ("[datadog]\nurl = 'agent'", "datadog.url"),
             ("[registry]\nmode = 'ajar'", "registry.mode"),
+            ("[mqtt]\nversion = '4'", "mqtt.version"),
             ("[datadog.legacy]\nname = 'x'", "datadog.legacy"),
             ("[api", "test.toml"),
         ];

@@ -1,35 +1,22 @@
-//! The connection to the broker. The only file that knows the MQTT library.
+//! The broker: where it is, what it says, and why a connection to it ends.
 //!
 //! One [`Connection`] is one network connection. After any error it is dropped whole and a new
-//! one is made: the library would go on with events and acknowledgements of the old connection in
-//! the new one, where the same packet ids mean other messages. An [`Acks`] belongs to its
-//! connection too; acknowledging through one whose connection is gone does nothing, and the
-//! broker sends the message again.
+//! one is made: packet ids mean other messages there. A [`Sender`] belongs to its connection too;
+//! acknowledging through one whose connection is gone does nothing, and the broker sends the
+//! message again.
+
+mod connection;
+mod publishing;
+mod wire;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rumqttc::Transport;
-use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{
-    ConnectReturnCode, DisconnectReasonCode, Filter, Packet, PubAck, Publish, RetainForwardRule,
-    SubscribeReasonCode,
-};
-use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions, StateError};
+use bytes::Bytes;
 
-/// The largest packet we take. Payloads that are too large for a heartbeat still have to come in
-/// to be set aside with a reason; the broker should refuse what is larger than this on its own.
-const MAX_PACKET_BYTES: u32 = 1024 * 1024;
-
-/// Our own messages on their way to the broker: subscriptions and probes.
-const MAX_OUTGOING: u16 = 16;
-
-/// The shortest ping interval that the library takes; it panics at less.
-const KEEP_ALIVE_MIN: Duration = Duration::from_secs(5);
-
-/// How long making a connection may take.
-const CONNECT_TIMEOUT_SECS: u64 = 10;
+pub use connection::{Connection, Incoming, Outgoing, Sender};
+pub use wire::Protocol;
 
 /// `mqtt://user:password@host:port`, or `mqtts://` for TLS.
 #[derive(Clone, PartialEq, Eq)]
@@ -37,7 +24,23 @@ pub struct BrokerUrl {
     host: String,
     port: u16,
     tls: bool,
-    login: Option<(String, String)>,
+    login: Option<Login>,
+}
+
+/// A user's name and password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Login {
+    user: String,
+    password: String,
+}
+
+/// Where to connect, and as whom.
+#[derive(Clone)]
+pub struct Target {
+    host: String,
+    port: u16,
+    tls: Option<Arc<rustls::ClientConfig>>,
+    login: Option<Login>,
 }
 
 /// Why a text is no broker URL. The text may hold a password and is not repeated.
@@ -77,7 +80,10 @@ impl BrokerUrl {
         let login = match login {
             Some(login) => {
                 let (user, password) = login.split_once(':').unwrap_or((login, ""));
-                Some((percent_decode(user)?, percent_decode(password)?))
+                Some(Login {
+                    user: percent_decode(user)?,
+                    password: percent_decode(password)?,
+                })
             }
             None => None,
         };
@@ -101,21 +107,21 @@ impl BrokerUrl {
         self.tls
     }
 
-    /// The options of a connection that any client of this broker starts from.
+    /// Where to connect. Certificates are read anew each time.
     ///
     /// # Errors
     /// When the trusted authorities cannot be read.
-    pub fn options(&self, client_id: &str, ca_file: Option<&Path>) -> anyhow::Result<MqttOptions> {
-        let mut options = MqttOptions::new(client_id, &self.host, self.port);
-        options.set_connection_timeout(CONNECT_TIMEOUT_SECS);
-        if let Some((user, password)) = &self.login {
-            options.set_credentials(user, password);
-        }
-        if self.tls {
-            let config = tls_config(ca_file)?;
-            options.set_transport(Transport::tls_with_config(config.into()));
-        }
-        Ok(options)
+    pub fn target(&self, ca_file: Option<&Path>) -> anyhow::Result<Target> {
+        let tls = match self.tls {
+            true => Some(Arc::new(tls_config(ca_file)?)),
+            false => None,
+        };
+        Ok(Target {
+            host: self.host.clone(),
+            port: self.port,
+            tls,
+            login: self.login.clone(),
+        })
     }
 }
 
@@ -186,21 +192,13 @@ pub struct SessionOptions {
     pub expiry: Duration,
     /// Unacknowledged messages the broker may have under way to us.
     pub receive_maximum: u16,
-    /// Acknowledgements that may wait to be sent. Not fewer than the messages that may wait to be
-    /// acknowledged: whoever acknowledges must never have to wait for the connection.
-    pub max_waiting_acks: usize,
-    /// How often to ping; not below 5 s.
+    /// How often to ping.
     pub keep_alive: Duration,
 }
 
 /// What the broker said.
 #[derive(Debug)]
 pub enum BrokerEvent {
-    /// The connection stands.
-    Connected {
-        /// Whether the broker kept our session, and with it what it had for us.
-        session_present: bool,
-    },
     /// The subscription stands.
     Subscribed,
     /// A message.
@@ -215,9 +213,9 @@ pub enum BrokerEvent {
 #[derive(Debug)]
 pub struct Message {
     /// Its topic.
-    pub topic: Vec<u8>,
+    pub topic: Bytes,
     /// Its payload.
-    pub payload: Vec<u8>,
+    pub payload: Bytes,
     /// What to acknowledge; `None` for QoS 0.
     pub packet_id: Option<u16>,
     /// The broker sent it before and did not hear our acknowledgement.
@@ -229,182 +227,41 @@ pub struct Message {
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
-    /// Another client took our session.
+    /// Another client took our session. Only MQTT 5 says so.
     #[error("another client took the session over")]
     TakenOver,
     /// The broker refused our login or our client id.
     #[error("the broker refused the connection: {0}")]
     Refused(String),
+    /// The broker does not speak this version of the protocol.
+    #[error("the broker does not speak this version of MQTT")]
+    ProtocolVersion,
     /// The broker refused a subscription.
     #[error("the broker refused the subscription: {0}")]
     SubscriptionRefused(String),
-    /// The broker sends more than it may, and than we can hold.
-    #[error("the broker sends more than the receive maximum allows; taking it in portions")]
-    Overrun,
+    /// The broker sent us away.
+    #[error("the broker ended the connection: {0}")]
+    Dismissed(String),
     /// Nothing came for too long, not even an answer to a ping.
     #[error("the broker has been silent for {0} s")]
     Silent(u64),
+    /// A packet above what we take; MQTT 5 lets a broker keep it back, 3.1.1 does not.
+    #[error("the broker sends a packet of more than 1 MiB; set its own limit below that")]
+    TooLarge,
+    /// Bytes that are no MQTT.
+    #[error("the broker does not speak MQTT: {0}")]
+    Malformed(String),
+    /// The broker closed the connection without a word.
+    #[error("the broker closed the connection")]
+    Closed,
     /// Anything else on the way.
     #[error("{0}")]
     Connection(String),
 }
 
-impl From<ConnectionError> for BrokerError {
-    fn from(error: ConnectionError) -> Self {
-        match error {
-            ConnectionError::MqttState(StateError::ServerDisconnect {
-                reason_code: DisconnectReasonCode::SessionTakenOver,
-                ..
-            }) => Self::TakenOver,
-            ConnectionError::ConnectionRefused(code) => Self::Refused(match code {
-                ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized => {
-                    "user name or password is wrong (mqtt.url)".to_owned()
-                }
-                code => format!("{code:?}"),
-            }),
-            error => Self::Connection(error.to_string()),
-        }
-    }
-}
-
-/// One network connection to the broker.
-pub struct Connection {
-    client: AsyncClient,
-    events: EventLoop,
-    silence: Duration,
-}
-
-/// Acknowledges messages of one connection, and of no other.
-#[derive(Clone)]
-pub struct Acks {
-    client: AsyncClient,
-}
-
-/// Sends over one connection.
-#[derive(Clone)]
-pub struct Sender {
-    client: AsyncClient,
-}
-
-impl Connection {
-    /// Prepares a connection; it is made by the first [`Self::next`].
-    #[must_use]
-    pub fn new(mut options: MqttOptions, session: &SessionOptions) -> Self {
-        let expiry_secs = u32::try_from(session.expiry.as_secs()).unwrap_or(u32::MAX);
-        options
-            .set_client_id(session.client_id.clone())
-            .set_clean_start(false)
-            .set_session_expiry_interval(Some(expiry_secs))
-            .set_receive_maximum(Some(session.receive_maximum))
-            .set_max_packet_size(Some(MAX_PACKET_BYTES))
-            .set_keep_alive(session.keep_alive.max(KEEP_ALIVE_MIN))
-            .set_manual_acks(true)
-            .set_outgoing_inflight_upper_limit(MAX_OUTGOING);
-        let requests = session.max_waiting_acks + usize::from(MAX_OUTGOING);
-        let (client, events) = AsyncClient::new(options, requests);
-        // One and a half ping intervals without any event: the library itself would wait for ever
-        // for a socket that takes no bytes.
-        let silence = session.keep_alive.mul_f32(2.5);
-        Self {
-            client,
-            events,
-            silence,
-        }
-    }
-
-    /// The acknowledgements of this connection.
-    #[must_use]
-    pub fn acks(&self) -> Acks {
-        Acks {
-            client: self.client.clone(),
-        }
-    }
-
-    /// Sends over this connection.
-    #[must_use]
-    pub fn sender(&self) -> Sender {
-        Sender {
-            client: self.client.clone(),
-        }
-    }
-
-    /// Waits for what the broker says next. Must be called again and again, without pause: it is
-    /// also what sends.
-    ///
-    /// # Errors
-    /// When the connection cannot be made or has ended; drop it then.
-    pub async fn next(&mut self) -> Result<BrokerEvent, BrokerError> {
-        let event = tokio::time::timeout(self.silence, self.events.poll())
-            .await
-            .map_err(|_| BrokerError::Silent(self.silence.as_secs()))??;
-        let Event::Incoming(packet) = event else {
-            return Ok(BrokerEvent::Nothing);
-        };
-        Ok(match packet {
-            Packet::ConnAck(ack) => BrokerEvent::Connected {
-                session_present: ack.session_present,
-            },
-            Packet::SubAck(ack) => {
-                let refused = ack
-                    .return_codes
-                    .iter()
-                    .find(|code| !matches!(code, SubscribeReasonCode::Success(_)));
-                if let Some(code) = refused {
-                    return Err(BrokerError::SubscriptionRefused(format!("{code:?}")));
-                }
-                BrokerEvent::Subscribed
-            }
-            Packet::PubAck(PubAck { .. }) => BrokerEvent::Published,
-            Packet::Publish(publish) => BrokerEvent::Message(Message {
-                packet_id: (publish.qos != QoS::AtMostOnce).then_some(publish.pkid),
-                redelivered: publish.dup,
-                retained: publish.retain,
-                topic: publish.topic.into(),
-                payload: publish.payload.into(),
-            }),
-            _ => BrokerEvent::Nothing,
-        })
-    }
-}
-
-impl Acks {
-    /// Tells the broker that a message is safe here. Does nothing when the connection it came
-    /// over is gone: the broker sends it again.
-    pub async fn acknowledge(&self, packet_id: u16) {
-        let mut publish = Publish::new("", QoS::AtLeastOnce, Vec::new(), None);
-        publish.pkid = packet_id;
-        let _connection_gone = self.client.ack(&publish).await;
-    }
-}
-
-impl Sender {
-    /// Asks for these topics at QoS 1, without what the broker has retained.
-    pub fn subscribe(&self, topics: &[&str]) {
-        let filters = topics.iter().map(|topic| {
-            let mut filter = Filter::new(*topic, QoS::AtLeastOnce);
-            filter.retain_forward_rule = RetainForwardRule::Never;
-            filter
-        });
-        // The queue is empty after connecting; were the connection gone, the next one asks again.
-        let _connection_gone = self.client.try_subscribe_many(filters);
-    }
-
-    /// Gives a topic up.
-    pub fn unsubscribe(&self, topic: &str) {
-        let _connection_gone = self.client.try_unsubscribe(topic);
-    }
-
-    /// Publishes at QoS 1. Returns whether there was room to.
-    pub fn publish(&self, topic: &str, payload: Vec<u8>) -> bool {
-        self.client
-            .try_publish(topic, QoS::AtLeastOnce, false, payload)
-            .is_ok()
-    }
-
-    /// Leaves the broker once everything handed over before has been sent. The broker keeps the
-    /// session.
-    pub async fn disconnect(&self) {
-        let _connection_gone = self.client.disconnect().await;
+impl BrokerError {
+    fn wrong_login() -> Self {
+        Self::Refused("user name or password is wrong (mqtt.url)".to_owned())
     }
 }
 
@@ -416,7 +273,8 @@ mod tests {
     fn a_url_names_host_port_login_and_encryption() {
         let url = BrokerUrl::parse("mqtt://ingest:p%40ss:word@broker.example:2883/").unwrap();
         assert_eq!(url.address(), "broker.example:2883");
-        assert_eq!(url.login, Some(("ingest".into(), "p@ss:word".into())));
+        let login = url.login.as_ref().unwrap();
+        assert_eq!((&*login.user, &*login.password), ("ingest", "p@ss:word"));
         assert!(!url.is_tls());
         assert_eq!(
             format!("{url:?}"),

@@ -3,7 +3,7 @@
 //! The way of a heartbeat through this crate, one file per stage:
 //!
 //! 1. [`subscriber`] takes it from the broker and, with [`topic`] and [`decode`], reads it.
-//! 2. [`writer`] gathers what has come into a batch, in order,
+//! 2. [`writer`], from a bounded queue ([`waiting`]), gathers what has come into a batch, in order,
 //! 3. `placer` gives its device a number (from the [`roster`]), and by the rules of [`place`] a
 //!    country and a carrier,
 //! 4. [`assemble`] turns the batch into rows, judging when each was heard,
@@ -26,6 +26,7 @@ pub mod slot;
 pub mod subscriber;
 pub mod tail;
 pub mod topic;
+pub mod waiting;
 pub mod writer;
 
 use std::collections::HashMap;
@@ -49,6 +50,8 @@ pub struct Config {
     pub broker: broker::BrokerUrl,
     /// PEM file with the authorities to trust; those of the system without it.
     pub ca_file: Option<std::path::PathBuf>,
+    /// The version of MQTT to speak; without it 5, and 3.1.1 where the broker lacks 5.
+    pub protocol: Option<broker::Protocol>,
     /// The client id of the session; keep it, the broker keeps messages under it.
     pub client_id: String,
     /// Which topics carry heartbeats.

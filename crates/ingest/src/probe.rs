@@ -59,12 +59,9 @@ impl<'a> Prober<'a> {
         if self.untaken.load(Ordering::Relaxed) >= MAX_UNTAKEN {
             return;
         }
-        if self
-            .sender
-            .publish(self.topic, encode(self.clock.now()).into_bytes())
-        {
-            self.untaken.fetch_add(1, Ordering::Relaxed);
-        }
+        self.untaken.fetch_add(1, Ordering::Relaxed);
+        self.sender
+            .publish(self.topic, encode(self.clock.now()).into_bytes());
     }
 
     /// Sends probes until dropped.

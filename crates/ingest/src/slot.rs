@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use model::Instant;
 use store::slots::SlotLease;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use crate::broker::{BrokerError, Connection, SessionOptions};
 use crate::subscriber::{Ended, Item, listen};
 use crate::topic::TopicFilter;
+use crate::waiting;
 use crate::writer::{LeaseAge, LeaseLost, Writer};
 use crate::{Config, Context};
 
@@ -21,13 +22,9 @@ use crate::{Config, Context};
 const BACKOFF_MIN: Duration = Duration::from_millis(200);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
 
-/// Items beyond two windows: control items and QoS 0 messages.
+/// Items that may wait for the writer beyond a window: control items and QoS 0 messages. While a
+/// broker empties its queue it may send more than a window; that waits in the network.
 const SPARE_ITEMS: usize = 1024;
-
-/// Items that may wait for the writer: one window of an old connection and one of the new.
-fn max_waiting(config: &Config) -> usize {
-    2 * usize::from(config.receive_maximum) + SPARE_ITEMS
-}
 
 /// How long the writer may take to commit what it has when the process ends.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
@@ -101,7 +98,7 @@ async fn take_slot(
 
 /// Works while the slot is ours. Returns when it is not any more, or when asked to end.
 async fn hold(config: &Config, context: &Context, lease: &SlotLease) -> anyhow::Result<()> {
-    let (items, taken) = mpsc::channel(max_waiting(config));
+    let (items, taken) = waiting::queue(usize::from(config.receive_maximum) + SPARE_ITEMS);
     let age = Arc::new(LeaseAge::fresh());
     let writer = Writer::new(config, context, lease, Arc::clone(&age));
     let connecting = connect_again_and_again(config, context, lease, &age, items);
@@ -122,13 +119,12 @@ async fn connect_again_and_again(
     context: &Context,
     lease: &SlotLease,
     age: &LeaseAge,
-    items: mpsc::Sender<Item>,
+    items: waiting::Sender,
 ) -> anyhow::Result<()> {
     let session = SessionOptions {
         client_id: config.client_id.clone(),
         expiry: config.session_expiry,
         receive_maximum: config.receive_maximum,
-        max_waiting_acks: max_waiting(config) + config.batch_max_messages,
         keep_alive: config.keep_alive,
     };
     let previous = TopicFilter::parse(&lease.topic_filter)
@@ -138,15 +134,19 @@ async fn connect_again_and_again(
     let mut away_since: Option<Instant> = None;
     let mut taken_over_at = None;
     while !context.shutdown.is_cancelled() {
-        if !may_connect(config, age, taken_over_at, &items) {
+        if !may_connect(config, age, taken_over_at) {
             pause(context, Duration::from_millis(50)).await;
             continue;
         }
-        let options = config
-            .broker
-            .options(&config.client_id, config.ca_file.as_deref())?;
-        let connection = Connection::new(options, &session);
-        let ended = listen(connection, config, context, previous.as_ref(), &items).await;
+        let target = config.broker.target(config.ca_file.as_deref())?;
+        let ended = match Connection::open(&target, config.protocol, &session).await {
+            Ok(connection) => listen(connection, config, context, previous.as_ref(), &items).await,
+            Err(error) => Ended::Failed {
+                error,
+                subscribed: false,
+                last_sign_at: None,
+            },
+        };
         let Ended::Failed {
             error,
             subscribed,
@@ -159,11 +159,6 @@ async fn connect_again_and_again(
             attempts = 0;
             away_since = None;
             remember_session(config, context, lease).await;
-        }
-        if matches!(error, BrokerError::Overrun) {
-            // Not the broker is away, we are full: it keeps what we could not take.
-            tracing::debug!(slot = %config.slot, "{error}");
-            continue;
         }
         taken_over_at = matches!(error, BrokerError::TakenOver).then(std::time::Instant::now);
         let from =
@@ -183,18 +178,10 @@ async fn connect_again_and_again(
     Ok(())
 }
 
-/// Whether the slot is certainly ours, also after somebody took our session, and there is room
-/// for a window of messages.
-fn may_connect(
-    config: &Config,
-    age: &LeaseAge,
-    taken_over_at: Option<std::time::Instant>,
-    items: &mpsc::Sender<Item>,
-) -> bool {
+/// Whether the slot is certainly ours, also after somebody took our session.
+fn may_connect(config: &Config, age: &LeaseAge, taken_over_at: Option<std::time::Instant>) -> bool {
     let renewed_at = age.renewed_at();
-    renewed_at.elapsed() < config.lease
-        && taken_over_at.is_none_or(|at| renewed_at > at)
-        && items.capacity() > usize::from(config.receive_maximum)
+    renewed_at.elapsed() < config.lease && taken_over_at.is_none_or(|at| renewed_at > at)
 }
 
 fn report(config: &Config, context: &Context, attempts: u32, error: &BrokerError) {
@@ -223,7 +210,7 @@ async fn remember_session(config: &Config, context: &Context, lease: &SlotLease)
     }
 }
 
-async fn drain(items: &mpsc::Sender<Item>) {
+async fn drain(items: &waiting::Sender) {
     let (done, is_done) = oneshot::channel();
     let draining = async {
         if items.send(Item::Drain(done)).await.is_ok() {

@@ -1,8 +1,8 @@
 //! Taking messages from the broker.
 //!
-//! What comes is read at once and its bytes are dropped, so that a full window of messages waiting
-//! for the database stays small. Nothing here waits for the database: the connection must be
-//! polled without pause, or pings go unanswered and acknowledgements unsent.
+//! What comes is decoded at once and its bytes are dropped, so that a full window of messages waiting
+//! for the database stays small. When there is no room for more, reading waits, and the broker with
+//! it; sending does not, so pings and acknowledgements go out all the time.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,15 +10,15 @@ use std::time::Duration;
 use model::{Clock, DeviceId, Heartbeat, Instant, Reason};
 use store::heartbeats::Delivery;
 use telemetry::{Counter, Gauge};
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
-use crate::broker::{Acks, BrokerError, BrokerEvent, Connection, Message};
+use crate::broker::{BrokerError, BrokerEvent, Connection, Message, Protocol, Sender};
 use crate::decode::decode;
 use crate::probe::{self, Prober};
 use crate::quarantine::{Limiter, SetAside};
 use crate::tail::fingerprint;
 use crate::topic::TopicFilter;
+use crate::waiting::{self, WriterEnded};
 use crate::{Config, Context};
 
 /// How long a drain may take: the rest of what an orderly end is given.
@@ -30,7 +30,7 @@ pub enum Item {
     /// A connection stands.
     Session {
         /// Acknowledges what comes over it.
-        acks: Acks,
+        sender: Sender,
         /// Whether the broker kept the session.
         session_present: bool,
     },
@@ -60,6 +60,8 @@ pub struct Delivered {
     pub packet_id: Option<u16>,
     /// What it was.
     pub content: Content,
+    /// How much memory it takes until it is committed, about.
+    pub bytes: u32,
 }
 
 /// What a message was.
@@ -111,16 +113,20 @@ pub enum Ended {
 
 /// Listens on one connection until it fails or the process is asked to end.
 pub async fn listen(
-    mut connection: Connection,
+    connection: Connection,
     config: &Config,
     context: &Context,
     previous_filter: Option<&TopicFilter>,
-    items: &mpsc::Sender<Item>,
+    items: &waiting::Sender,
 ) -> Ended {
     let clock = &*context.clock;
     let probe_topic = probe::topic(&config.slot);
-    let sender = connection.sender();
-    let acks = connection.acks();
+    let Connection {
+        mut incoming,
+        mut outgoing,
+        sender,
+        session_present,
+    } = connection;
     let prober = Prober::new(clock, sender.clone(), &probe_topic, config.probe_interval);
     let draining = AtomicBool::new(false);
     let mut listener = Listener {
@@ -132,31 +138,37 @@ pub async fn listen(
         limiter: Limiter::default(),
     };
     let mut subscribed = false;
-    let mut last_sign_at = None;
+    let mut last_sign_at = clock.now();
 
     let listening = async {
+        Counter::BrokerConnects.add(1);
+        tracing::info!(
+            slot = %config.slot, broker = ?config.broker, session_present,
+            mqtt = %sender.protocol(), "connected to the broker"
+        );
+        if config.protocol.is_none() && sender.protocol() == Protocol::V311 {
+            tracing::warn!(
+                slot = %config.slot,
+                "the broker lacks MQTT 5, so its own configuration decides how many messages may \
+                 be under way and how long it keeps them for us; see docs/brokers.md"
+            );
+        }
+        if let Some(old) = previous_filter {
+            sender.unsubscribe(old.subscription());
+        }
+        sender.subscribe(&[config.topic_filter.subscription(), &probe_topic]);
+        let session = Item::Session {
+            sender: sender.clone(),
+            session_present,
+        };
+        items.send(session).await?;
         loop {
-            let event = connection.next().await?;
-            last_sign_at = Some(clock.now());
+            let event = incoming.next().await?;
+            last_sign_at = clock.now();
             match event {
-                BrokerEvent::Connected { session_present } => {
-                    Counter::BrokerConnects.add(1);
-                    tracing::info!(
-                        slot = %config.slot, broker = ?config.broker, session_present,
-                        "connected to the broker"
-                    );
-                    if let Some(old) = previous_filter {
-                        sender.unsubscribe(old.subscription());
-                    }
-                    sender.subscribe(&[config.topic_filter.subscription(), &probe_topic]);
-                    listener.hand_over(Item::Session {
-                        acks: acks.clone(),
-                        session_present,
-                    })?;
-                }
                 BrokerEvent::Subscribed => {
                     subscribed = true;
-                    listener.hand_over(Item::Subscribed { at: clock.now() })?;
+                    items.send(Item::Subscribed { at: clock.now() }).await?;
                     context.health.ready("broker");
                     Gauge::BrokerConnected.set(1);
                     prober.send();
@@ -164,7 +176,7 @@ pub async fn listen(
                 // A message that comes after the drain began is left unacknowledged; the next
                 // owner of the session gets it again.
                 BrokerEvent::Message(_) if draining.load(Ordering::Relaxed) => {}
-                BrokerEvent::Message(message) => listener.take(&message)?,
+                BrokerEvent::Message(message) => listener.take(&message).await?,
                 BrokerEvent::Published => prober.taken(),
                 BrokerEvent::Nothing => {}
             }
@@ -175,7 +187,7 @@ pub async fn listen(
         draining.store(true, Ordering::Relaxed);
         let (done, is_done) = oneshot::channel();
         if items.send(Item::Drain(done)).await.is_ok() && is_done.await.is_ok() {
-            sender.disconnect().await;
+            sender.disconnect();
         }
         // The broker now closes the connection, which ends `listening`.
         std::future::pending::<()>().await;
@@ -186,6 +198,7 @@ pub async fn listen(
     };
     let result: Result<std::convert::Infallible, BrokerError> = tokio::select! {
         result = listening => result,
+        error = outgoing.run() => Err(error),
         never = prober.run() => Ok(never),
         () = drain => Err(BrokerError::Connection("drained".to_owned())),
         () = shutdown_overdue => {
@@ -199,7 +212,7 @@ pub async fn listen(
         Err(error) => Ended::Failed {
             error,
             subscribed,
-            last_sign_at,
+            last_sign_at: Some(last_sign_at),
         },
         Ok(never) => match never {},
     }
@@ -210,20 +223,21 @@ struct Listener<'a> {
     previous_filter: Option<&'a TopicFilter>,
     clock: &'a dyn Clock,
     probe_topic: &'a str,
-    items: &'a mpsc::Sender<Item>,
+    items: &'a waiting::Sender,
     limiter: Limiter,
 }
 
 impl Listener<'_> {
-    fn take(&mut self, message: &Message) -> Result<(), BrokerError> {
+    async fn take(&mut self, message: &Message) -> Result<(), WriterEnded> {
         let received_at = self.clock.now();
-        let packet_id = message.packet_id;
         let content = self.read(message, received_at);
-        self.hand_over(Item::Delivered(Delivered {
+        let delivered = Delivered {
             received_at,
-            packet_id,
+            packet_id: message.packet_id,
+            bytes: bytes_taken(message, &content),
             content,
-        }))
+        };
+        self.items.send(Item::Delivered(delivered)).await
     }
 
     fn read(&mut self, message: &Message, received_at: Instant) -> Content {
@@ -284,24 +298,23 @@ impl Listener<'_> {
         Counter::MessagesQuarantined.add(1);
         self.limiter.set_aside(now, reason, topic, payload)
     }
+}
 
-    fn hand_over(&self, item: Item) -> Result<(), BrokerError> {
-        match self.items.try_send(item) {
-            Ok(()) => Ok(()),
-            // QoS 0 is outside of the window, so it is what has to give way.
-            Err(TrySendError::Full(Item::Delivered(Delivered {
-                packet_id: None, ..
-            }))) => {
-                Counter::MessagesDropped.add(1);
-                Ok(())
-            }
-            // Mosquitto 2.0.11 does not hold to the receive maximum while it empties a queue: each
-            // acknowledgement in order releases up to a whole window. What does not fit is left
-            // to the broker, which sends it again on the next connection.
-            Err(TrySendError::Full(_)) => Err(BrokerError::Overrun),
-            Err(TrySendError::Closed(_)) => {
-                Err(BrokerError::Connection("the writer has ended".to_owned()))
-            }
+/// What a message takes in memory until it is committed: its parts in their boxes, and the texts of
+/// its payload. A few bytes of a buffered flush may be many entries.
+fn bytes_taken(message: &Message, content: &Content) -> u32 {
+    let boxed = match content {
+        Content::Heartbeat(arrival) => {
+            size_of::<Arrival>() + arrival.older.len() * size_of::<Heartbeat>()
         }
+        Content::Rejected(_) | Content::Probe { .. } | Content::Nothing => 0,
+    };
+    let bytes = size_of::<Item>() + boxed + message.topic.len() + message.payload.len();
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+impl From<WriterEnded> for BrokerError {
+    fn from(error: WriterEnded) -> Self {
+        Self::Connection(error.to_string())
     }
 }

@@ -20,16 +20,17 @@ use store::batch::{Batch, Writer as StoreWriter};
 use store::gaps::GapChange;
 use store::slots::SlotLease;
 use telemetry::{Counter, Gauge};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use crate::assemble::{Placed, Verdict, assemble};
-use crate::broker::Acks;
+use crate::broker::Sender;
 use crate::placer::{Placer, Taken};
 use crate::present::Present;
 use crate::quarantine::SetAside;
 use crate::retry::Retry;
 use crate::subscriber::{Content, Delivered, Item};
 use crate::tail::Tail;
+use crate::waiting;
 use crate::{Config, Context};
 
 /// Partitions are looked after this often.
@@ -79,7 +80,7 @@ pub struct Writer<'a> {
     tail: Tail,
     /// The watermark that will stand when all that was taken so far is committed.
     watermark: Option<Instant>,
-    acks: Option<Acks>,
+    sender: Option<Sender>,
     session_present: bool,
     filter_changed: bool,
     maintained_at: Option<std::time::Instant>,
@@ -90,7 +91,9 @@ pub struct Writer<'a> {
 struct Effects {
     gaps: Vec<GapChange>,
     started_at: Option<Instant>,
-    acks: Vec<(Acks, u16)>,
+    acks: Vec<(Sender, Vec<u16>)>,
+    /// Room in the queue that is free again.
+    bytes: usize,
     drained: Option<oneshot::Sender<()>>,
 }
 
@@ -113,7 +116,7 @@ impl<'a> Writer<'a> {
             present: Present::default(),
             tail: Tail::default(),
             watermark: lease.watermark,
-            acks: None,
+            sender: None,
             session_present: false,
             filter_changed: lease.topic_filter != config.topic_filter.subscription(),
             maintained_at: None,
@@ -124,13 +127,14 @@ impl<'a> Writer<'a> {
     ///
     /// # Errors
     /// [`LeaseLost`] when the slot has another owner.
-    pub async fn run(mut self, mut items: mpsc::Receiver<Item>) -> Result<(), LeaseLost> {
+    pub async fn run(mut self, mut items: waiting::Receiver) -> Result<(), LeaseLost> {
         self.remember_tail().await;
         let mut batch = Vec::with_capacity(self.config.batch_max_messages);
         while self.gather(&mut items, &mut batch).await {
             Gauge::MessagesInFlight.set(i64::try_from(items.len() + batch.len()).unwrap_or(0));
             self.look_after().await;
-            self.process(std::mem::take(&mut batch)).await?;
+            let bytes = self.process(std::mem::take(&mut batch)).await?;
+            items.release(bytes);
             let now = self.context.clock.now();
             if let Some(watermark) = self.watermark {
                 Gauge::WatermarkLagMillis.set((now - watermark).num_milliseconds());
@@ -141,7 +145,7 @@ impl<'a> Writer<'a> {
 
     /// Gathers a batch: what is there, for as long as it is young and small. Returns an empty one
     /// in time to renew the lease, and false when nothing more will come.
-    async fn gather(&self, items: &mut mpsc::Receiver<Item>, batch: &mut Vec<Item>) -> bool {
+    async fn gather(&self, items: &mut waiting::Receiver, batch: &mut Vec<Item>) -> bool {
         // A batch cannot be larger than the window: the broker would wait for acknowledgements
         // and we for messages.
         let limit = self
@@ -149,7 +153,7 @@ impl<'a> Writer<'a> {
             .batch_max_messages
             .min(self.config.receive_maximum.into());
         let idle = self.config.lease / 3;
-        match tokio::time::timeout(idle, items.recv_many(batch, limit)).await {
+        match tokio::time::timeout(idle, items.take(batch, limit)).await {
             Err(_) => return true,
             Ok(0) => return false,
             Ok(_) => {}
@@ -157,7 +161,7 @@ impl<'a> Writer<'a> {
         let deadline = tokio::time::Instant::now() + self.config.batch_max_age;
         while batch.len() < limit && !batch.iter().any(|item| matches!(item, Item::Drain(_))) {
             let room = limit - batch.len();
-            match tokio::time::timeout_at(deadline, items.recv_many(batch, room)).await {
+            match tokio::time::timeout_at(deadline, items.take(batch, room)).await {
                 Ok(0) | Err(_) => break,
                 Ok(_) => {}
             }
@@ -209,16 +213,22 @@ impl<'a> Writer<'a> {
         }
     }
 
-    async fn process(&mut self, items: Vec<Item>) -> Result<(), LeaseLost> {
+    /// Commits a batch and acknowledges it. Returns how much room it took.
+    async fn process(&mut self, items: Vec<Item>) -> Result<usize, LeaseLost> {
         let mut effects = Effects::default();
         let mut taken = Vec::with_capacity(items.len());
+        effects
+            .acks
+            .extend(self.sender.clone().map(|sender| (sender, Vec::new())));
         for item in items {
+            effects.bytes += waiting::bytes_of(&item) as usize;
             match item {
                 Item::Session {
-                    acks,
+                    sender,
                     session_present,
                 } => {
-                    self.acks = Some(acks);
+                    effects.acks.push((sender.clone(), Vec::new()));
+                    self.sender = Some(sender);
                     self.session_present = session_present;
                 }
                 Item::Subscribed { at } => self.subscribed(at, &mut effects),
@@ -231,8 +241,10 @@ impl<'a> Writer<'a> {
                 }
                 Item::Drain(done) => effects.drained = Some(done),
                 Item::Delivered(delivered) => {
-                    if let (Some(acks), Some(packet_id)) = (&self.acks, delivered.packet_id) {
-                        effects.acks.push((acks.clone(), packet_id));
+                    if let (Some((_, ids)), Some(id)) =
+                        (effects.acks.last_mut(), delivered.packet_id)
+                    {
+                        ids.push(id);
                     }
                     taken.extend(self.take(delivered));
                 }
@@ -240,14 +252,14 @@ impl<'a> Writer<'a> {
         }
         let messages = self.placer.place_all(&mut self.database, taken).await;
         self.commit_all(messages, &mut effects).await?;
-        for (acks, packet_id) in effects.acks {
-            acks.acknowledge(packet_id).await;
+        for (sender, packet_ids) in effects.acks {
+            sender.acknowledge(&packet_ids);
         }
         if let Some(done) = effects.drained {
             // Whoever asked may have given up waiting.
             let _ = done.send(());
         }
-        Ok(())
+        Ok(effects.bytes)
     }
 
     /// From `at` on everything reaches us. What may have been missed before is a gap.

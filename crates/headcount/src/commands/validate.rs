@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use exporter::dogstatsd::Address;
-use ingest::broker::{BrokerEvent, Connection, SessionOptions};
+use ingest::broker::{BrokerError, BrokerEvent, Connection, SessionOptions};
 
 use crate::app::App;
 
@@ -114,12 +114,12 @@ async fn database(app: &App, report: &mut Report) {
 
 async fn broker(app: &App, report: &mut Report) {
     let address = app.config.broker.address();
-    let options = match app
+    let target = match app
         .config
         .broker
-        .options("", app.config.file.mqtt.ca_file.as_deref())
+        .target(app.config.file.mqtt.ca_file.as_deref())
     {
-        Ok(options) => options,
+        Ok(target) => target,
         Err(error) => {
             report.problem(
                 "broker",
@@ -135,21 +135,23 @@ async fn broker(app: &App, report: &mut Report) {
         client_id: format!("headcount-{slot}"),
         expiry: Duration::ZERO,
         receive_maximum: app.config.file.mqtt.receive_maximum,
-        max_waiting_acks: app.config.file.mqtt.receive_maximum.into(),
         keep_alive: Duration::from_secs(app.config.file.mqtt.keep_alive_secs),
     };
+    let filter = app.config.topic_filter.subscription();
     let probe_topic = ingest::probe::topic(&slot);
-    let connection = Connection::new(options, &session);
-    let talk = converse(
-        connection,
-        app.config.topic_filter.subscription(),
-        &probe_topic,
-    );
+    let talk = async {
+        let connection = Connection::open(&target, app.config.file.mqtt.version.into(), &session)
+            .await
+            .map_err(|error| (Reached::Nothing, error.to_string()))?;
+        let protocol = connection.sender.protocol();
+        converse(connection, filter, &probe_topic).await?;
+        Ok(protocol)
+    };
     let (reached, error) = match tokio::time::timeout(BROKER_TIMEOUT, talk).await {
-        Ok(Ok(())) => {
+        Ok(Ok(protocol)) => {
             report.fine(
                 "broker",
-                format!("{address}: MQTT 5, subscribed, our own probe came back"),
+                format!("{address}: MQTT {protocol}, subscribed, our own probe came back"),
             );
             return;
         }
@@ -182,36 +184,39 @@ enum Reached {
 }
 
 async fn converse(
-    mut connection: Connection,
+    connection: Connection,
     filter: &str,
     probe_topic: &str,
 ) -> Result<(), (Reached, String)> {
-    let (sender, acks) = (connection.sender(), connection.acks());
-    let mut reached = Reached::Nothing;
-    loop {
-        let event = connection
-            .next()
-            .await
-            .map_err(|error| (reached, error.to_string()))?;
-        match event {
-            BrokerEvent::Connected { .. } => {
-                reached = Reached::Connected;
-                sender.subscribe(&[filter, probe_topic]);
-            }
-            BrokerEvent::Subscribed => {
-                reached = Reached::Subscribed;
-                sender.publish(probe_topic, b"validate".to_vec());
-            }
-            BrokerEvent::Message(message) if message.topic == probe_topic.as_bytes() => {
-                if let Some(packet_id) = message.packet_id {
-                    acks.acknowledge(packet_id).await;
+    let Connection {
+        mut incoming,
+        mut outgoing,
+        sender,
+        ..
+    } = connection;
+    let mut reached = Reached::Connected;
+    sender.subscribe(&[filter, probe_topic]);
+    let talk = async {
+        loop {
+            match incoming.next().await? {
+                BrokerEvent::Subscribed => {
+                    reached = Reached::Subscribed;
+                    sender.publish(probe_topic, b"validate".to_vec());
                 }
-                sender.disconnect().await;
-                return Ok(());
+                BrokerEvent::Message(message) if message.topic == probe_topic => break,
+                BrokerEvent::Message(_) | BrokerEvent::Published | BrokerEvent::Nothing => {}
             }
-            BrokerEvent::Message(_) | BrokerEvent::Published | BrokerEvent::Nothing => {}
         }
-    }
+        sender.disconnect();
+        // The broker closes the connection when it has read that.
+        while incoming.next().await.is_ok() {}
+        Ok(())
+    };
+    let talked = tokio::select! {
+        talked = talk => talked,
+        error = outgoing.run() => Err(error),
+    };
+    talked.map_err(|error: BrokerError| (reached, error.to_string()))
 }
 
 fn agent(app: &App, report: &mut Report) {

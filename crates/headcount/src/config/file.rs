@@ -72,12 +72,34 @@ impl Default for Database {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Mqtt {
     pub(crate) url: String,
+    pub(crate) version: MqttVersion,
     pub(crate) ca_file: Option<PathBuf>,
     pub(crate) client_id: String,
     pub(crate) topic_filter: String,
     pub(crate) session_expiry_secs: u64,
     pub(crate) receive_maximum: u16,
     pub(crate) keep_alive_secs: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum MqttVersion {
+    /// 5, and 3.1.1 where the broker says that it lacks 5.
+    #[serde(rename = "auto")]
+    Auto,
+    #[serde(rename = "5")]
+    V5,
+    #[serde(rename = "3.1.1")]
+    V311,
+}
+
+impl From<MqttVersion> for Option<ingest::broker::Protocol> {
+    fn from(version: MqttVersion) -> Self {
+        match version {
+            MqttVersion::Auto => None,
+            MqttVersion::V5 => Some(ingest::broker::Protocol::V5),
+            MqttVersion::V311 => Some(ingest::broker::Protocol::V311),
+        }
+    }
 }
 
 impl std::fmt::Debug for Mqtt {
@@ -93,6 +115,7 @@ impl Default for Mqtt {
     fn default() -> Self {
         Self {
             url: "mqtt://127.0.0.1:1883".to_owned(),
+            version: MqttVersion::Auto,
             ca_file: None,
             client_id: "headcount-main".to_owned(),
             topic_filter: "devices/+/heartbeat".to_owned(),

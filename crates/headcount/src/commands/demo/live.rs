@@ -133,32 +133,34 @@ impl Play<'_> {
 /// Opens the session that ingest will find, where the broker has none: a history up to this moment
 /// and a session that was lost before it began would contradict each other.
 async fn open_session(config: &ingest::Config) -> anyhow::Result<()> {
-    let options = config.broker.options(&config.client_id, None)?;
-    let mut connection = Connection::new(
-        options,
-        &SessionOptions {
-            client_id: config.client_id.clone(),
-            expiry: config.session_expiry,
-            receive_maximum: 1,
-            max_waiting_acks: 1,
-            keep_alive: config.keep_alive,
-        },
-    );
-    let sender = connection.sender();
+    let target = config.broker.target(None)?;
+    let session = SessionOptions {
+        client_id: config.client_id.clone(),
+        expiry: config.session_expiry,
+        receive_maximum: 1,
+        keep_alive: config.keep_alive,
+    };
+    let Connection {
+        mut incoming,
+        mut outgoing,
+        sender,
+        session_present,
+    } = Connection::open(&target, None, &session)
+        .await
+        .context("the demo's broker")?;
     let probes = ingest::probe::topic(&config.slot);
-    loop {
-        match connection.next().await.context("the demo's broker")? {
-            BrokerEvent::Connected {
-                session_present: true,
-            }
-            | BrokerEvent::Subscribed => break,
-            BrokerEvent::Connected { .. } => {
-                sender.subscribe(&[config.topic_filter.subscription(), &probes]);
-            }
-            _ => {}
+    let talk = async {
+        if !session_present {
+            sender.subscribe(&[config.topic_filter.subscription(), &probes]);
+            while !matches!(incoming.next().await?, BrokerEvent::Subscribed) {}
         }
-    }
-    sender.disconnect().await;
-    while connection.next().await.is_ok() {}
-    Ok(())
+        sender.disconnect();
+        while incoming.next().await.is_ok() {}
+        Ok(())
+    };
+    let talked = tokio::select! {
+        talked = talk => talked,
+        error = outgoing.run() => Err(error),
+    };
+    talked.context("the demo's broker")
 }

@@ -1,0 +1,407 @@
+//! MQTT 5 and 3.1.1 in bytes. The only file of ingest that knows the MQTT library, of which it
+//! takes the packets and nothing else: see `docs/adr/0012-our-own-connection-loop.md`.
+
+use bytes::{Bytes, BytesMut};
+use rumqttc::mqttbytes::v4;
+use rumqttc::v5::mqttbytes::{self as five, v5};
+use rumqttc::{mqttbytes as four, v5::mqttbytes::v5::RetainForwardRule};
+
+use super::{BrokerError, Login, Message, SessionOptions};
+
+/// The largest packet we take. Payloads that are too large for a heartbeat still have to come in
+/// to be set aside with a reason; the broker should refuse what is larger than this on its own.
+pub(super) const MAX_PACKET_BYTES: u32 = 1024 * 1024;
+
+/// The version of the protocol that a connection speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// MQTT 5: the window, the session's expiry and the largest packet are asked for.
+    V5,
+    /// MQTT 3.1.1: all three are the broker's configuration.
+    V311,
+}
+
+impl std::fmt::Display for Protocol {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::V5 => "5",
+            Self::V311 => "3.1.1",
+        })
+    }
+}
+
+/// What the broker sends.
+#[derive(Debug)]
+pub(super) enum Incoming {
+    Connected {
+        session_present: bool,
+        /// The broker may ask for more frequent pings than we offered.
+        keep_alive_secs: Option<u16>,
+    },
+    Subscribed,
+    Published,
+    Message(Message),
+    Other,
+}
+
+impl Protocol {
+    /// Reads one packet off the front, if it is there whole.
+    pub(super) fn decode(self, stream: &mut BytesMut) -> Result<Option<Incoming>, BrokerError> {
+        match self {
+            Self::V5 => decode_v5(stream),
+            Self::V311 => decode_v311(stream),
+        }
+    }
+
+    /// The packet that opens a connection.
+    pub(super) fn connect(self, session: &SessionOptions, login: Option<&Login>) -> BytesMut {
+        let keep_alive = u16::try_from(session.keep_alive.as_secs().max(1)).unwrap_or(u16::MAX);
+        let client_id = session.client_id.clone();
+        let mut bytes = BytesMut::new();
+        let written = match self {
+            Self::V5 => {
+                let properties = v5::ConnectProperties {
+                    session_expiry_interval: Some(
+                        u32::try_from(session.expiry.as_secs()).unwrap_or(u32::MAX),
+                    ),
+                    receive_maximum: Some(session.receive_maximum),
+                    max_packet_size: Some(MAX_PACKET_BYTES),
+                    ..v5::ConnectProperties::new()
+                };
+                let connect = v5::Connect {
+                    keep_alive,
+                    client_id,
+                    clean_start: false,
+                    properties: Some(properties),
+                };
+                let login = login.map(|login| v5::Login {
+                    username: login.user.clone(),
+                    password: login.password.clone(),
+                });
+                v5::Packet::Connect(connect, None, login)
+                    .write(&mut bytes, None)
+                    .is_ok()
+            }
+            Self::V311 => {
+                let mut connect = v4::Connect::new(client_id);
+                connect.keep_alive = keep_alive;
+                connect.clean_session = false;
+                connect.login = login.map(|login| v4::Login::new(&login.user, &login.password));
+                connect.write(&mut bytes).is_ok()
+            }
+        };
+        debug_assert!(written, "a packet of ours is never too large");
+        bytes
+    }
+
+    /// Asks for topics at QoS 1, in MQTT 5 without what the broker has retained. In 3.1.1 that
+    /// comes too, and is marked.
+    pub(super) fn subscribe(self, id: u16, topics: &[&str], bytes: &mut BytesMut) {
+        let written = match self {
+            Self::V5 => {
+                let filters = topics.iter().map(|topic| {
+                    let mut filter = v5::Filter::new(*topic, five::QoS::AtLeastOnce);
+                    filter.retain_forward_rule = RetainForwardRule::Never;
+                    filter
+                });
+                let mut packet = v5::Subscribe::new_many(filters, None);
+                packet.pkid = id;
+                packet.write(bytes).is_ok()
+            }
+            Self::V311 => {
+                let filters = topics.iter().map(|topic| {
+                    v4::SubscribeFilter::new((*topic).to_owned(), four::QoS::AtLeastOnce)
+                });
+                let mut packet = v4::Subscribe::new_many(filters);
+                packet.pkid = id;
+                packet.write(bytes).is_ok()
+            }
+        };
+        debug_assert!(written, "a packet of ours is never too large");
+    }
+
+    /// Gives a topic up.
+    pub(super) fn unsubscribe(self, id: u16, topic: &str, bytes: &mut BytesMut) {
+        let written = match self {
+            Self::V5 => {
+                let mut packet = v5::Unsubscribe::new(topic, None);
+                packet.pkid = id;
+                packet.write(bytes).is_ok()
+            }
+            Self::V311 => {
+                let mut packet = v4::Unsubscribe::new(topic);
+                packet.pkid = id;
+                packet.write(bytes).is_ok()
+            }
+        };
+        debug_assert!(written, "a packet of ours is never too large");
+    }
+
+    /// Publishes at QoS 1.
+    pub(super) fn publish(self, id: u16, topic: &str, payload: Vec<u8>, bytes: &mut BytesMut) {
+        let written = match self {
+            Self::V5 => {
+                let mut packet = v5::Publish::new(topic, five::QoS::AtLeastOnce, payload, None);
+                packet.pkid = id;
+                packet.write(bytes).is_ok()
+            }
+            Self::V311 => {
+                let mut packet = v4::Publish::new(topic, four::QoS::AtLeastOnce, payload);
+                packet.pkid = id;
+                packet.write(bytes).is_ok()
+            }
+        };
+        debug_assert!(written, "a packet of ours is never too large");
+    }
+
+    /// Leaves; the broker keeps the session.
+    pub(super) fn disconnect(self, bytes: &mut BytesMut) {
+        let written = match self {
+            Self::V5 => v5::Disconnect::new(v5::DisconnectReasonCode::NormalDisconnection)
+                .write(bytes)
+                .is_ok(),
+            Self::V311 => v4::Disconnect.write(bytes).is_ok(),
+        };
+        debug_assert!(written, "a packet of ours is never too large");
+    }
+}
+
+/// Acknowledges a message; the same bytes in both versions.
+pub(super) fn acknowledge(packet_id: u16, bytes: &mut BytesMut) {
+    let [high, low] = packet_id.to_be_bytes();
+    bytes.extend_from_slice(&[0x40, 2, high, low]);
+}
+
+/// Asks for a sign of life; the same bytes in both versions.
+pub(super) fn ping(bytes: &mut BytesMut) {
+    bytes.extend_from_slice(&[0xC0, 0]);
+}
+
+fn decode_v5(stream: &mut BytesMut) -> Result<Option<Incoming>, BrokerError> {
+    // A broker that knows only 3.1.1 refuses in its own words, which are no MQTT 5.
+    if matches!(stream[..], [0x20, 2, _, 1, ..]) {
+        return Err(BrokerError::ProtocolVersion);
+    }
+    let packet = match v5::Packet::read(stream, Some(MAX_PACKET_BYTES)) {
+        Ok(packet) => packet,
+        Err(five::Error::InsufficientBytes(_)) => return Ok(None),
+        Err(five::Error::PayloadSizeLimitExceeded { .. }) => return Err(BrokerError::TooLarge),
+        Err(error) => return Err(BrokerError::Malformed(error.to_string())),
+    };
+    Ok(Some(match packet {
+        v5::Packet::ConnAck(ack) => {
+            refusal_v5(ack.code)?;
+            Incoming::Connected {
+                session_present: ack.session_present,
+                keep_alive_secs: ack.properties.and_then(|all| all.server_keep_alive),
+            }
+        }
+        v5::Packet::SubAck(ack) => {
+            let refused = |code: &&v5::SubscribeReasonCode| {
+                !matches!(code, v5::SubscribeReasonCode::Success(_))
+            };
+            match ack.return_codes.iter().find(refused) {
+                Some(code) => return Err(BrokerError::SubscriptionRefused(format!("{code:?}"))),
+                None => Incoming::Subscribed,
+            }
+        }
+        v5::Packet::PubAck(_) => Incoming::Published,
+        v5::Packet::Publish(publish) => Incoming::Message(Message {
+            packet_id: (publish.qos != five::QoS::AtMostOnce).then_some(publish.pkid),
+            redelivered: publish.dup,
+            retained: publish.retain,
+            topic: publish.topic,
+            payload: publish.payload,
+        }),
+        v5::Packet::Disconnect(packet) => {
+            return Err(match packet.reason_code {
+                v5::DisconnectReasonCode::SessionTakenOver => BrokerError::TakenOver,
+                code => BrokerError::Dismissed(format!("{code:?}")),
+            });
+        }
+        _ => Incoming::Other,
+    }))
+}
+
+fn refusal_v5(code: v5::ConnectReturnCode) -> Result<(), BrokerError> {
+    use v5::ConnectReturnCode as Code;
+    match code {
+        Code::Success => Ok(()),
+        Code::RefusedProtocolVersion | Code::UnsupportedProtocolVersion => {
+            Err(BrokerError::ProtocolVersion)
+        }
+        Code::BadUserNamePassword | Code::NotAuthorized => Err(BrokerError::wrong_login()),
+        code => Err(BrokerError::Refused(format!("{code:?}"))),
+    }
+}
+
+fn decode_v311(stream: &mut BytesMut) -> Result<Option<Incoming>, BrokerError> {
+    let packet = match v4::Packet::read(stream, MAX_PACKET_BYTES as usize) {
+        Ok(packet) => packet,
+        Err(four::Error::InsufficientBytes(_)) => return Ok(None),
+        Err(four::Error::PayloadSizeLimitExceeded(_)) => return Err(BrokerError::TooLarge),
+        Err(error) => return Err(BrokerError::Malformed(error.to_string())),
+    };
+    Ok(Some(match packet {
+        v4::Packet::ConnAck(ack) => {
+            use v4::ConnectReturnCode as Code;
+            match ack.code {
+                Code::Success => Incoming::Connected {
+                    session_present: ack.session_present,
+                    keep_alive_secs: None,
+                },
+                Code::RefusedProtocolVersion => return Err(BrokerError::ProtocolVersion),
+                Code::BadUserNamePassword | Code::NotAuthorized => {
+                    return Err(BrokerError::wrong_login());
+                }
+                code => return Err(BrokerError::Refused(format!("{code:?}"))),
+            }
+        }
+        v4::Packet::SubAck(ack) => {
+            if ack.return_codes.contains(&v4::SubscribeReasonCode::Failure) {
+                return Err(BrokerError::SubscriptionRefused("Failure".to_owned()));
+            }
+            Incoming::Subscribed
+        }
+        v4::Packet::PubAck(_) => Incoming::Published,
+        v4::Packet::Publish(publish) => Incoming::Message(Message {
+            packet_id: (publish.qos != four::QoS::AtMostOnce).then_some(publish.pkid),
+            redelivered: publish.dup,
+            retained: publish.retain,
+            topic: Bytes::from(publish.topic),
+            payload: publish.payload,
+        }),
+        _ => Incoming::Other,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn session() -> SessionOptions {
+        SessionOptions {
+            client_id: "headcount-main".to_owned(),
+            expiry: Duration::from_secs(3600),
+            receive_maximum: 1000,
+            keep_alive: Duration::from_secs(5),
+        }
+    }
+
+    #[test]
+    fn opening_says_who_we_are_and_what_we_can_take() {
+        let login = Login {
+            user: "u".to_owned(),
+            password: "p".to_owned(),
+        };
+        let mut bytes = Protocol::V5.connect(&session(), Some(&login));
+        let v5::Packet::Connect(connect, None, Some(_)) =
+            v5::Packet::read(&mut bytes, None).unwrap()
+        else {
+            panic!("no CONNECT")
+        };
+        let properties = connect.properties.unwrap();
+        assert!(!connect.clean_start);
+        assert_eq!(properties.receive_maximum, Some(1000));
+        assert_eq!(properties.session_expiry_interval, Some(3600));
+        assert_eq!(properties.max_packet_size, Some(MAX_PACKET_BYTES));
+
+        let mut bytes = Protocol::V311.connect(&session(), None);
+        let v4::Packet::Connect(connect) = v4::Packet::read(&mut bytes, 1000).unwrap() else {
+            panic!("no CONNECT")
+        };
+        assert!(!connect.clean_session && connect.login.is_none());
+        assert_eq!(connect.client_id, "headcount-main");
+    }
+
+    #[test]
+    fn acknowledgements_and_pings_are_what_both_versions_read() {
+        let mut bytes = BytesMut::new();
+        acknowledge(0x1234, &mut bytes);
+        assert_eq!(
+            v5::Packet::read(&mut bytes.clone(), None).unwrap(),
+            v5::Packet::PubAck(v5::PubAck::new(0x1234, None))
+        );
+        assert_eq!(
+            v4::Packet::read(&mut bytes, 100).unwrap(),
+            v4::Packet::PubAck(v4::PubAck::new(0x1234))
+        );
+        ping(&mut bytes);
+        assert_eq!(
+            v4::Packet::read(&mut bytes.clone(), 100).unwrap(),
+            v4::Packet::PingReq
+        );
+        assert!(matches!(
+            v5::Packet::read(&mut bytes, None).unwrap(),
+            v5::Packet::PingReq(_)
+        ));
+    }
+
+    /// One thing that a broker can say, and what we make of it.
+    type Case<'a> = (
+        Protocol,
+        &'a [u8],
+        fn(&Result<Option<Incoming>, BrokerError>) -> bool,
+    );
+
+    #[test]
+    fn what_brokers_say_is_understood_in_both_versions() {
+        use Protocol::{V5, V311};
+        let cases: [Case<'_>; 12] = [
+            (V5, &[], |said| matches!(said, Ok(None))),
+            (V5, &[0x30, 100, 0, 1], |said| matches!(said, Ok(None))),
+            // a broker without MQTT 5 answers in 3.1.1
+            (V5, &[0x20, 2, 0, 1], |said| {
+                matches!(said, Err(BrokerError::ProtocolVersion))
+            }),
+            (V5, &[0x20, 3, 0, 0x84, 0], |said| {
+                matches!(said, Err(BrokerError::ProtocolVersion))
+            }),
+            (
+                V5,
+                &[0x20, 3, 0, 0x87, 0],
+                |said| matches!(said, Err(BrokerError::Refused(why)) if why.contains("mqtt.url")),
+            ),
+            (V5, &[0x20, 3, 1, 0, 0], |said| {
+                matches!(
+                    said,
+                    Ok(Some(Incoming::Connected {
+                        session_present: true,
+                        ..
+                    }))
+                )
+            }),
+            (V311, &[0x20, 2, 1, 0], |said| {
+                matches!(
+                    said,
+                    Ok(Some(Incoming::Connected {
+                        session_present: true,
+                        ..
+                    }))
+                )
+            }),
+            (
+                V311,
+                &[0x20, 2, 0, 5],
+                |said| matches!(said, Err(BrokerError::Refused(why)) if why.contains("mqtt.url")),
+            ),
+            (V5, &[0xE0, 2, 0x8E, 0], |said| {
+                matches!(said, Err(BrokerError::TakenOver))
+            }),
+            (V5, &[0x90, 4, 0, 1, 0, 0x87], |said| {
+                matches!(said, Err(BrokerError::SubscriptionRefused(_)))
+            }),
+            (V311, &[0x90, 3, 0, 1, 0x80], |said| {
+                matches!(said, Err(BrokerError::SubscriptionRefused(_)))
+            }),
+            (V311, &[0x30, 0xFF, 0xFF, 0x7F], |said| {
+                matches!(said, Err(BrokerError::TooLarge))
+            }),
+        ];
+        for (protocol, bytes, expected) in cases {
+            let said = protocol.decode(&mut BytesMut::from(bytes));
+            assert!(expected(&said), "MQTT {protocol} {bytes:x?}: {said:?}");
+        }
+    }
+}
