@@ -152,9 +152,8 @@ impl Incoming {
             // Silence counts only while we listen: as long as nobody takes what has come, nothing
             // is read, and the broker cannot be blamed for that.
             let read = timeout(self.silence, self.reading.read_buf(&mut self.buffer)).await;
-            match read.map_err(|_| BrokerError::Silent(self.silence.as_secs()))?? {
-                0 => return Err(BrokerError::Closed),
-                _ => {}
+            if read.map_err(|_| BrokerError::Silent(self.silence.as_secs()))?? == 0 {
+                return Err(BrokerError::Closed);
             }
         }
     }
