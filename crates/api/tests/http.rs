@@ -162,13 +162,13 @@ impl Fixture {
                 carrier_bit,
                 heard_at,
                 region: None,
-                heartbeat,
+                heartbeat: std::borrow::Cow::Owned(heartbeat),
             });
         }
         self.commit(batch).await;
     }
 
-    async fn commit(&self, mut batch: Batch) {
+    async fn commit(&self, mut batch: Batch<'_>) {
         let slot = self
             .store
             .acquire_slot("default", "test", "client", "devices/+/heartbeat", LEASE)

@@ -1,9 +1,11 @@
 //! From placed heartbeats to the rows of one transaction. Pure.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
 use std::collections::hash_map::Entry;
 
-use model::{CarrierBit, CarrierSet, Cause, Country, DeviceNo, Heard, Hour, Instant};
+use model::{
+    CarrierBit, CarrierSet, Cause, Country, DeviceNo, Heard, Heartbeat, Hour, Instant, QuickMap,
+};
 use store::batch::Batch;
 use store::gaps::GapChange;
 use store::heartbeats::HeartbeatRow;
@@ -28,7 +30,7 @@ pub struct Placed {
 /// What became of a message.
 pub enum Verdict {
     /// It is a heartbeat of this device.
-    Heartbeat(Box<Beat>),
+    Heartbeat(Beat),
     /// It counts for nothing.
     Rejected(SetAside),
 }
@@ -36,7 +38,7 @@ pub enum Verdict {
 /// A heartbeat with everything known about it.
 pub struct Beat {
     /// What arrived.
-    pub arrival: Arrival,
+    pub arrival: Box<Arrival>,
     /// The device's number.
     pub device_no: DeviceNo,
     /// Where it was.
@@ -56,11 +58,12 @@ pub struct Beat {
 }
 
 /// Builds the rows for a run of messages.
-pub(crate) fn assemble(messages: &[Placed], present: &Present, now: Instant) -> Batch {
+pub(crate) fn assemble<'a>(messages: &'a [Placed], present: &Present, now: Instant) -> Batch<'a> {
     let mut batch = Batch::default();
-    let mut presence: HashMap<(Hour, Country, DeviceNo), CarrierSet> = HashMap::new();
-    let mut newest: HashMap<(DeviceNo, Country, CarrierBit), LastHeardRow> = HashMap::new();
-    let mut unknown_time: HashMap<(Country, Instant), Instant> = HashMap::new();
+    let mut presence: QuickMap<(Hour, Country, DeviceNo), CarrierSet> = QuickMap::default();
+    let mut newest: QuickMap<(DeviceNo, Country, CarrierBit), LastHeardRow<'a>> =
+        QuickMap::default();
+    let mut unknown_time: QuickMap<(Country, Instant), Instant> = QuickMap::default();
     for message in messages {
         match &message.verdict {
             Verdict::Rejected(set_aside) => quarantine(&mut batch, message, set_aside),
@@ -71,10 +74,13 @@ pub(crate) fn assemble(messages: &[Placed], present: &Present, now: Instant) -> 
                 evidence(&mut batch, message, beat);
                 match (beat.heard, beat.hour) {
                     (Heard::At(heard_at), Some(hour)) => {
-                        let carriers = presence
-                            .entry((hour, beat.country, beat.device_no))
-                            .or_default();
-                        *carriers = carriers.union(CarrierSet::of(beat.carrier_bit));
+                        let carrier = CarrierSet::of(beat.carrier_bit);
+                        if !present.holds(hour, beat.country, beat.device_no, carrier) {
+                            let carriers = presence
+                                .entry((hour, beat.country, beat.device_no))
+                                .or_default();
+                            *carriers = carriers.union(carrier);
+                        }
                         if beat.newest {
                             keep_newest(&mut newest, beat, heard_at);
                         }
@@ -98,9 +104,6 @@ pub(crate) fn assemble(messages: &[Placed], present: &Present, now: Instant) -> 
             device_no,
             carriers,
         };
-        if present.holds(&row) {
-            continue;
-        }
         if hour.end <= now {
             &mut batch.late_presence
         } else {
@@ -122,7 +125,7 @@ pub(crate) fn assemble(messages: &[Placed], present: &Present, now: Instant) -> 
     batch
 }
 
-fn quarantine(batch: &mut Batch, message: &Placed, set_aside: &SetAside) {
+fn quarantine(batch: &mut Batch<'_>, message: &Placed, set_aside: &SetAside) {
     let minute = model::hour::minute(message.received_at);
     *batch
         .quarantine_counts
@@ -141,16 +144,16 @@ fn quarantine(batch: &mut Batch, message: &Placed, set_aside: &SetAside) {
     }
 }
 
-fn evidence(batch: &mut Batch, message: &Placed, beat: &Beat) {
-    let row = |heartbeat: &model::Heartbeat| HeartbeatRow {
+fn evidence<'a>(batch: &mut Batch<'a>, message: &Placed, beat: &'a Beat) {
+    let row = |heartbeat: &'a Heartbeat| HeartbeatRow {
         received_at: message.received_at,
         heard_at: None,
         device_no: beat.device_no,
         country: beat.country,
         carrier_bit: beat.carrier_bit,
-        region: beat.region.clone(),
+        region: beat.region.as_deref(),
         delivery: None,
-        heartbeat: heartbeat.clone(),
+        heartbeat,
     };
     batch.heartbeats.extend(beat.arrival.older.iter().map(row));
     batch.heartbeats.push(HeartbeatRow {
@@ -163,9 +166,9 @@ fn evidence(batch: &mut Batch, message: &Placed, beat: &Beat) {
     });
 }
 
-fn keep_newest(
-    newest: &mut HashMap<(DeviceNo, Country, CarrierBit), LastHeardRow>,
-    beat: &Beat,
+fn keep_newest<'a>(
+    newest: &mut QuickMap<(DeviceNo, Country, CarrierBit), LastHeardRow<'a>>,
+    beat: &'a Beat,
     heard_at: Instant,
 ) {
     let row = || LastHeardRow {
@@ -173,8 +176,8 @@ fn keep_newest(
         country: beat.country,
         carrier_bit: beat.carrier_bit,
         heard_at,
-        region: beat.region.clone(),
-        heartbeat: beat.arrival.heartbeat.clone(),
+        region: beat.region.as_deref().map(Cow::Borrowed),
+        heartbeat: Cow::Borrowed(&beat.arrival.heartbeat),
     };
     match newest.entry((beat.device_no, beat.country, beat.carrier_bit)) {
         Entry::Vacant(entry) => {

@@ -82,7 +82,7 @@ impl<'a> Placer<'a> {
             } = message;
             let verdict = match content {
                 Content::Heartbeat(arrival) => {
-                    self.place_one(received_at, watermark, *arrival).await
+                    self.place_one(received_at, watermark, arrival).await
                 }
                 Content::Rejected(set_aside) => Verdict::Rejected(set_aside),
                 Content::Probe { .. } | Content::Nothing => continue,
@@ -148,7 +148,7 @@ impl<'a> Placer<'a> {
         &mut self,
         received_at: Instant,
         watermark: Instant,
-        arrival: Arrival,
+        arrival: Box<Arrival>,
     ) -> Verdict {
         let Some(device) = self.devices.get_mut(&arrival.device_id) else {
             Counter::MessagesQuarantined.add(1);
@@ -180,15 +180,15 @@ impl<'a> Placer<'a> {
         if carrier_bit == model::CarrierBit::OTHER {
             segment.carrier = Carrier::other();
         }
-        let zones = self
-            .atlas
-            .country(segment.country)
-            .map(|country| &country.zones);
-        let same_hour = |a, b| zones.is_some_and(|zones| zones.same_hour(a, b));
+        let country = segment.country;
+        let same_hour = |a, b| {
+            let hour = self.atlas.hour_at(country, a);
+            hour.is_some_and(|hour| hour.contains(b))
+        };
         let heard =
             model::heard::heard(received_at, arrival.heartbeat.sent_at, watermark, same_hour);
         let hour = match heard {
-            Heard::At(heard_at) => zones.map(|zones| zones.hour_at(heard_at)),
+            Heard::At(heard_at) => self.atlas.hour_at(country, heard_at),
             Heard::SomeTimeSince(_) => {
                 Counter::HeartbeatsOfUnknownTime.add(1);
                 None
@@ -202,7 +202,7 @@ impl<'a> Placer<'a> {
             Heard::At(heard_at) => note_last(&mut device.last, &segment, heard_at),
             Heard::SomeTimeSince(_) => (false, false),
         };
-        Verdict::Heartbeat(Box::new(Beat {
+        Verdict::Heartbeat(Beat {
             device_no: device.device_no,
             country: segment.country,
             carrier_bit,
@@ -212,7 +212,7 @@ impl<'a> Placer<'a> {
             newest,
             moved,
             arrival,
-        }))
+        })
     }
 }
 

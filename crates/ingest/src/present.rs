@@ -1,9 +1,7 @@
 //! What presence already holds, so that most heartbeats need not be written again.
 
-use std::collections::HashMap;
-
 use chrono::TimeDelta;
-use model::{CarrierSet, Country, DeviceNo, Instant};
+use model::{CarrierSet, Country, DeviceNo, Hour, Instant, QuickMap};
 use store::presence::PresenceRow;
 
 /// Hours are remembered until this long after they ended.
@@ -15,23 +13,29 @@ const MAX_ENTRIES: usize = 8_000_000;
 /// The presence rows that are known to be committed.
 #[derive(Debug, Default)]
 pub(crate) struct Present {
-    hours: HashMap<(Instant, Country), Seen>,
+    hours: QuickMap<(Instant, Country), Seen>,
     entries: usize,
 }
 
 #[derive(Debug)]
 struct Seen {
     end: Instant,
-    devices: HashMap<DeviceNo, CarrierSet>,
+    devices: QuickMap<DeviceNo, CarrierSet>,
 }
 
 impl Present {
     /// Whether a row would change nothing.
-    pub(crate) fn holds(&self, row: &PresenceRow) -> bool {
+    pub(crate) fn holds(
+        &self,
+        hour: Hour,
+        country: Country,
+        device_no: DeviceNo,
+        carriers: CarrierSet,
+    ) -> bool {
         self.hours
-            .get(&(row.hour.start, row.country))
-            .and_then(|seen| seen.devices.get(&row.device_no))
-            .is_some_and(|carriers| carriers.contains(row.carriers))
+            .get(&(hour.start, country))
+            .and_then(|seen| seen.devices.get(&device_no))
+            .is_some_and(|known| known.contains(carriers))
     }
 
     /// Remembers rows. Call it only after their COMMIT: an entry for a row that was rolled back
@@ -43,7 +47,7 @@ impl Present {
                 .entry((row.hour.start, row.country))
                 .or_insert_with(|| Seen {
                     end: row.hour.end,
-                    devices: HashMap::new(),
+                    devices: QuickMap::default(),
                 });
             let carriers = seen.devices.entry(row.device_no).or_insert_with(|| {
                 self.entries += 1;

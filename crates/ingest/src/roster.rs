@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use model::{CarrierBit, Country, DeviceId, Heartbeat, Instant, Plmn, Segment};
+use model::{CarrierBit, Country, DeviceId, Heartbeat, Hour, Instant, Plmn, QuickMap, Segment};
 use store::Store;
 use store::carriers::CarrierBits;
 use store::countries::CountryRow;
@@ -17,7 +17,7 @@ const MAX_DEVICES: usize = 2_000_000;
 /// The devices, by id.
 #[derive(Debug, Default)]
 pub struct Devices {
-    known: HashMap<DeviceId, DeviceRecord>,
+    known: QuickMap<DeviceId, DeviceRecord>,
 }
 
 impl Devices {
@@ -49,12 +49,14 @@ impl Devices {
 /// Countries, carriers and cells.
 #[derive(Debug, Default)]
 pub struct Atlas {
-    countries: HashMap<Country, CountryRow>,
+    countries: QuickMap<Country, CountryRow>,
+    /// The hour that was asked for last, by country: heartbeats mostly lie in one.
+    hours: QuickMap<Country, Hour>,
     /// The carriers' bits.
     pub bits: CarrierBits,
     /// Countries in which every bit is given away: their new carriers are `other`.
     full: HashSet<Country>,
-    regions: HashMap<Plmn, HashMap<String, Box<str>>>,
+    regions: QuickMap<Plmn, QuickMap<String, Box<str>>>,
     registry_revision: Option<i64>,
 }
 
@@ -70,7 +72,7 @@ impl Atlas {
         let revision = store.registry_revision().await?;
         let registry_changed = self.registry_revision != Some(revision);
         if registry_changed {
-            let mut regions: HashMap<Plmn, HashMap<String, Box<str>>> = HashMap::new();
+            let mut regions: QuickMap<Plmn, QuickMap<String, Box<str>>> = QuickMap::default();
             for ((plmn, tac), region) in store.cell_regions().await? {
                 if let Some(plmn) = Plmn::parse(&plmn) {
                     regions.entry(plmn).or_default().insert(tac, region);
@@ -78,7 +80,8 @@ impl Atlas {
             }
             self.regions = regions;
         }
-        self.countries = countries;
+        self.countries = countries.into_iter().collect();
+        self.hours.clear();
         self.bits = bits;
         self.registry_revision = Some(revision);
         Ok(registry_changed)
@@ -88,6 +91,18 @@ impl Atlas {
     #[must_use]
     pub fn country(&self, country: Country) -> Option<&CountryRow> {
         self.countries.get(&country)
+    }
+
+    /// The hour of a country that holds an instant; `None` where the country is not in use.
+    pub fn hour_at(&mut self, country: Country, instant: Instant) -> Option<Hour> {
+        if let Some(hour) = self.hours.get(&country)
+            && hour.contains(instant)
+        {
+            return Some(*hour);
+        }
+        let hour = self.countries.get(&country)?.zones.hour_at(instant);
+        self.hours.insert(country, hour);
+        Some(hour)
     }
 
     /// The bit of a segment, if country and carrier are known.
@@ -115,7 +130,7 @@ impl Atlas {
         if !self.countries.contains_key(&segment.country) {
             let settings = config.country_settings(segment.country, catalogue);
             store.add_country(segment.country, settings, now).await?;
-            self.countries = store.countries().await?;
+            self.countries = store.countries().await?.into_iter().collect();
         }
         self.bits = store.add_carrier(segment, now).await?;
         if self.bits.bit(segment).is_none() {

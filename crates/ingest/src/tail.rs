@@ -2,62 +2,70 @@
 //!
 //! A broker that did not hear an acknowledgement sends the message again on the next connection,
 //! marked as a redelivery, under the same packet id. If the first copy is committed, the second
-//! must add nothing, not even across the boundary of an hour. Which copies can come again is
-//! bounded: the broker has at most a window of messages under way, and we commit in order, so
-//! they are among the last that were taken. Those are remembered here, and after a restart read
-//! back from the store.
+//! must add nothing, not even across the boundary of an hour. A broker gives a packet id to another
+//! message only when it has heard the acknowledgement of the one before, so what can come again
+//! under an id is what was taken under it last. That is remembered here, for every id there is, and
+//! after a restart read back from the store.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use model::Instant;
 use store::heartbeats::Delivery;
 use xxhash_rust::xxh3::Xxh3;
 
-/// Deliveries remembered: four of the largest windows. As many messages may wait here to be
-/// committed as two of them hold (some brokers send more than one), and as many again may be
-/// committed while their acknowledgements are still to be sent.
-const MAX_REMEMBERED: usize = 4 * 65_535;
+/// Deliveries that are read back after a restart, at least: four of the largest windows. One may be
+/// committed while its acknowledgements are still to be sent; a broker that empties its queue may
+/// have sent several.
+const READ_BACK: usize = 4 * 65_536;
 
-/// The last deliveries that were taken.
-#[derive(Debug, Default)]
+/// How closely the time is kept from which on they have to be read.
+const MARK_EVERY: usize = 4096;
+
+/// What was last taken under each packet id.
+#[derive(Debug)]
 pub struct Tail {
-    order: VecDeque<(Delivery, Instant)>,
-    counts: HashMap<Delivery, u32>,
+    last: Vec<Option<i64>>,
+    /// When every [`MARK_EVERY`]th delivery was received, oldest first.
+    marks: VecDeque<Instant>,
+    since_mark: usize,
+}
+
+impl Default for Tail {
+    fn default() -> Self {
+        Self {
+            last: vec![None; usize::from(u16::MAX) + 1],
+            marks: VecDeque::new(),
+            since_mark: 0,
+        }
+    }
 }
 
 impl Tail {
     /// Remembers a delivery.
     pub fn push(&mut self, delivery: Delivery, received_at: Instant) {
-        if self.order.len() == MAX_REMEMBERED {
-            self.forget_oldest();
+        if let Some(last) = self.last.get_mut(usize::from(delivery.packet_id)) {
+            *last = Some(delivery.fingerprint);
         }
-        self.order.push_back((delivery, received_at));
-        *self.counts.entry(delivery).or_default() += 1;
-    }
-
-    fn forget_oldest(&mut self) {
-        let Some((delivery, _)) = self.order.pop_front() else {
-            return;
-        };
-        if let Some(count) = self.counts.get_mut(&delivery) {
-            *count -= 1;
-            if *count == 0 {
-                self.counts.remove(&delivery);
+        if self.marks.is_empty() || self.since_mark == MARK_EVERY {
+            self.marks.push_back(received_at);
+            self.since_mark = 0;
+            if self.marks.len() > READ_BACK / MARK_EVERY + 1 {
+                self.marks.pop_front();
             }
         }
+        self.since_mark += 1;
     }
 
-    /// Whether a delivery is remembered.
+    /// Whether a delivery is the one taken last under its packet id.
     #[must_use]
     pub fn contains(&self, delivery: Delivery) -> bool {
-        self.counts.contains_key(&delivery)
+        self.last.get(usize::from(delivery.packet_id)) == Some(&Some(delivery.fingerprint))
     }
 
-    /// When the oldest one remembered was received: from there on the store has to be read after
-    /// a restart.
+    /// From when on the store has to be read after a restart.
     #[must_use]
     pub fn from(&self) -> Option<Instant> {
-        self.order.front().map(|(_, received_at)| *received_at)
+        self.marks.front().copied()
     }
 }
 
@@ -76,22 +84,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_windows_are_remembered_and_no_more() {
+    fn the_last_delivery_under_each_packet_id_is_remembered() {
         let mut tail = Tail::default();
-        let start: Instant = "2026-11-21T00:00:00Z".parse().unwrap();
         let delivery = |n: usize| Delivery {
             packet_id: u16::try_from(n % 65_535).unwrap() + 1,
             fingerprint: i64::try_from(n).unwrap(),
         };
-        let received =
-            |n: usize| start + chrono::TimeDelta::milliseconds(i64::try_from(n).unwrap());
-        for n in 0..=MAX_REMEMBERED {
-            tail.push(delivery(n), received(n));
+        for n in 0..100_000 {
+            tail.push(delivery(n), Instant::default());
         }
+        // a broker that never hears an acknowledgement has up to a window under way
+        assert!((100_000 - 65_535..100_000).all(|n| tail.contains(delivery(n))));
+        // it has heard the one before, or it would not have used the id again
         assert!(!tail.contains(delivery(0)));
-        assert!(tail.contains(delivery(1)) && tail.contains(delivery(MAX_REMEMBERED)));
-        assert_eq!(tail.from(), Some(received(1)));
-        assert_eq!(tail.counts.len(), MAX_REMEMBERED);
+    }
+
+    #[test]
+    fn four_windows_are_read_back_and_not_much_more() {
+        let mut tail = Tail::default();
+        let start: Instant = "2026-11-21T00:00:00Z".parse().unwrap();
+        let received = |n: usize| start + chrono::TimeDelta::microseconds(n.cast_signed() as i64);
+        let delivery = Delivery {
+            packet_id: 1,
+            fingerprint: 1,
+        };
+        for n in 0..1_000_000 {
+            assert!(
+                tail.from()
+                    .is_none_or(|from| from <= received(n.saturating_sub(READ_BACK)))
+            );
+            tail.push(delivery, received(n));
+        }
+        let oldest = received(1_000_000 - READ_BACK - 2 * MARK_EVERY);
+        assert!(tail.from() > Some(oldest));
     }
 
     #[test]

@@ -402,7 +402,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    async fn commit(&mut self, batch: &mut Batch) -> store::Result<()> {
+    async fn commit(&mut self, batch: &mut Batch<'_>) -> store::Result<()> {
         let asked_at = std::time::Instant::now();
         let now = self.context.clock.now();
         let lease = self.config.lease;

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono_tz::Tz;
 
-use crate::{Carrier, Country, Mcc, Plmn, Segment};
+use crate::{Carrier, Country, Mcc, Plmn, QuickMap, Segment};
 
 const NETWORKS: &str = include_str!("../data/networks.csv");
 const COUNTRIES: &str = include_str!("../data/countries.csv");
@@ -26,8 +26,8 @@ pub const NAME_MAX_CHARS: usize = 60;
 /// Make one at start and share it: a lookup is one probe of a hash table and allocates nothing.
 #[derive(Debug, Clone, Default)]
 pub struct Catalogue {
-    networks: HashMap<Plmn, Network>,
-    mccs: HashMap<Mcc, Country>,
+    networks: QuickMap<Plmn, Network>,
+    mccs: QuickMap<Mcc, Country>,
     countries: BTreeMap<Country, CountryInfo>,
     carriers: HashMap<Segment, String>,
 }

@@ -5,7 +5,7 @@
 //! Howe) an hour next to the change lasts 90 minutes, because the clock passes no full hour in
 //! between; that is still one hour of the local clock, and hours tile time without gap or overlap.
 
-use chrono::{DurationRound, NaiveDateTime, Offset, TimeDelta, TimeZone};
+use chrono::{NaiveDateTime, Offset, TimeZone};
 use chrono_tz::Tz;
 
 use crate::Instant;
@@ -186,15 +186,14 @@ impl ZoneHistory {
 /// The start of the minute that holds an instant.
 #[must_use]
 pub fn minute(instant: Instant) -> Instant {
-    instant
-        .duration_trunc(TimeDelta::minutes(1))
-        .unwrap_or(instant)
+    let secs = instant.timestamp();
+    Instant::from_timestamp(secs - secs.rem_euclid(60), 0).unwrap_or(instant)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chrono::{Datelike, Timelike};
+    use chrono::{Datelike, TimeDelta, Timelike};
     use proptest::prelude::*;
 
     fn at(text: &str) -> Instant {

@@ -78,6 +78,44 @@ impl Plmn {
     }
 }
 
+/// A network's code as text, without memory of its own: every heartbeat carries one.
+#[derive(Debug, Clone, Copy)]
+pub struct PlmnText {
+    bytes: [u8; PlmnText::MAX_LEN],
+    len: usize,
+}
+
+impl PlmnText {
+    /// `440-010`.
+    const MAX_LEN: usize = 7;
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        // Digits and a dash, so it always is text.
+        std::str::from_utf8(&self.bytes[..self.len]).unwrap_or_default()
+    }
+}
+
+impl Plmn {
+    /// The code as it is displayed, `515-02`.
+    #[must_use]
+    pub fn text(self) -> PlmnText {
+        let digit = |value: u16, place: u16| b'0' + u8::try_from(value / place % 10).unwrap_or(0);
+        let Self { mcc, mnc } = self;
+        let mut bytes = [b'-'; PlmnText::MAX_LEN];
+        bytes[0] = digit(mcc.0, 100);
+        bytes[1] = digit(mcc.0, 10);
+        bytes[2] = digit(mcc.0, 1);
+        let mut len = 4;
+        for place in [100, 10, 1].into_iter().skip(3 - usize::from(mnc.digits)) {
+            bytes[len] = digit(mnc.value, place);
+            len += 1;
+        }
+        PlmnText { bytes, len }
+    }
+}
+
 impl fmt::Display for Mcc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:03}", self.0)
@@ -113,6 +151,19 @@ mod tests {
         assert_eq!(two.to_string(), "456-02");
         assert_eq!(three.to_string(), "456-002");
         assert_eq!(Plmn::parse("45602"), Some(two));
+    }
+
+    #[test]
+    fn the_text_is_what_is_displayed() {
+        for code in [
+            "515-02", "001-01", "440-010", "999-999", "302-000", "100-00",
+        ] {
+            let plmn = Plmn::parse(code).unwrap();
+            assert_eq!(
+                (plmn.text().as_str(), plmn.to_string().as_str()),
+                (code, code)
+            );
+        }
     }
 
     #[test]

@@ -29,15 +29,15 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Everything that one commit makes true.
 #[derive(Debug, Clone, Default)]
-pub struct Batch {
+pub struct Batch<'a> {
     /// Evidence.
-    pub heartbeats: Vec<HeartbeatRow>,
+    pub heartbeats: Vec<HeartbeatRow<'a>>,
     /// Presence in hours that run.
     pub presence: Vec<PresenceRow>,
     /// Presence in hours that have ended: what is new there is counted again.
     pub late_presence: Vec<PresenceRow>,
     /// Newest states.
-    pub last_heard: Vec<LastHeardRow>,
+    pub last_heard: Vec<LastHeardRow<'a>>,
     /// Devices heard in another segment than before.
     pub moved: Vec<DeviceNo>,
     /// Messages set aside.
@@ -115,7 +115,7 @@ impl Writer {
         lease: &SlotLease,
         lasts: Duration,
         now: Instant,
-        batch: &mut Batch,
+        batch: &mut Batch<'_>,
     ) -> Result<()> {
         self.with(async |connection| commit(connection, lease, lasts, now, batch).await)
             .await
@@ -153,7 +153,7 @@ async fn commit(
     lease: &SlotLease,
     lasts: Duration,
     now: Instant,
-    batch: &mut Batch,
+    batch: &mut Batch<'_>,
 ) -> Result<()> {
     let mut transaction = Error::at("begin", connection.begin().await)?;
     heartbeats::copy_in(&mut transaction, &lease.slot, &batch.heartbeats).await?;

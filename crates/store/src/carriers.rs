@@ -1,7 +1,6 @@
 //! Carriers and their places in a country's bit set.
 
-use std::collections::HashMap;
-
+use model::QuickMap;
 use model::{Carrier, CarrierBit, CarrierSet, Country, Instant, Segment};
 use sqlx::PgConnection;
 
@@ -11,8 +10,8 @@ use crate::{Error, Result, Store};
 /// Which bit stands for which carrier, in every country in use.
 #[derive(Debug, Clone, Default)]
 pub struct CarrierBits {
-    bits: HashMap<Segment, CarrierBit>,
-    carriers: HashMap<(Country, CarrierBit), Carrier>,
+    bits: QuickMap<Segment, CarrierBit>,
+    carriers: QuickMap<(Country, CarrierBit), Carrier>,
 }
 
 impl CarrierBits {

@@ -1,5 +1,6 @@
 //! Raw heartbeats: the evidence, kept for a few days.
 
+use model::plmn::PlmnText;
 use model::{CarrierBit, Country, DeviceNo, Heartbeat, Instant};
 use sqlx::PgConnection;
 
@@ -11,7 +12,7 @@ const TYPICAL_ROW_BYTES: usize = 260;
 
 /// One row of evidence.
 #[derive(Debug, Clone)]
-pub struct HeartbeatRow {
+pub struct HeartbeatRow<'a> {
     /// When it arrived here.
     pub received_at: Instant,
     /// When it counts; `None` for evidence only.
@@ -23,11 +24,11 @@ pub struct HeartbeatRow {
     /// The carrier's bit in that country.
     pub carrier_bit: CarrierBit,
     /// The region it was in.
-    pub region: Option<Box<str>>,
+    pub region: Option<&'a str>,
     /// What identifies a redelivery; `None` for older entries of a buffered flush.
     pub delivery: Option<Delivery>,
     /// What it said.
-    pub heartbeat: Heartbeat,
+    pub heartbeat: &'a Heartbeat,
 }
 
 /// What a message and its redelivery have in common: the broker sends it again under the same
@@ -43,7 +44,7 @@ pub struct Delivery {
 pub(crate) async fn copy_in(
     connection: &mut PgConnection,
     slot: &str,
-    rows: &[HeartbeatRow],
+    rows: &[HeartbeatRow<'_>],
 ) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
@@ -59,10 +60,10 @@ const COPY: &str = "copy heartbeats (received_at, heard_at, sent_at, seq, finger
         plmn, region, boot_id, rat, tac, cell, fw, model)
      from stdin with (format binary)";
 
-fn encode(rows: &[HeartbeatRow], slot: &str) -> Vec<u8> {
+fn encode(rows: &[HeartbeatRow<'_>], slot: &str) -> Vec<u8> {
     let mut out = Rows::new(22, rows.len() * TYPICAL_ROW_BYTES);
     for row in rows {
-        let beat = &row.heartbeat;
+        let beat = row.heartbeat;
         out.start_row();
         out.timestamp(Some(row.received_at));
         out.timestamp(row.heard_at);
@@ -78,8 +79,9 @@ fn encode(rows: &[HeartbeatRow], slot: &str) -> Vec<u8> {
         out.boolean(row.delivery.is_none());
         out.text(Some(slot));
         out.text(Some(row.country.as_str()));
-        out.text(beat.plmn().map(|plmn| plmn.to_string()).as_deref());
-        out.text(row.region.as_deref());
+        let plmn = beat.plmn().map(model::Plmn::text);
+        out.text(plmn.as_ref().map(PlmnText::as_str));
+        out.text(row.region);
         out.text(beat.boot_id.as_deref());
         out.text(beat.rat.as_deref());
         out.text(beat.tac.as_deref());
@@ -91,7 +93,7 @@ fn encode(rows: &[HeartbeatRow], slot: &str) -> Vec<u8> {
 }
 
 impl Store {
-    /// The deliveries of a slot that were committed since `from`: those the broker may send again
+    /// The deliveries of a slot that were committed since `from`, in order: those the broker may send again
     /// because it had not heard our acknowledgement.
     ///
     /// # Errors
@@ -102,7 +104,8 @@ impl Store {
             sqlx::query_as(
                 "select packet_id, fingerprint from heartbeats
                  where received_at >= $2 and slot = $1
-                   and packet_id is not null and fingerprint is not null",
+                   and packet_id is not null and fingerprint is not null
+                 order by received_at",
             )
             .bind(slot)
             .bind(from)

@@ -65,7 +65,7 @@ impl Store {
         now: Instant,
         running: &mut [PresenceRow],
         ended: &mut [PresenceRow],
-        last_heard: &mut [LastHeardRow],
+        last_heard: &mut [LastHeardRow<'_>],
     ) -> Result<()> {
         let starts = || running.iter().chain(ended.iter()).map(|row| row.hour.start);
         if let (Some(from), Some(to)) = (starts().min(), starts().max()) {

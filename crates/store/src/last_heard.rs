@@ -1,13 +1,16 @@
 //! The last state of each device in each segment it used.
 
-use model::{CarrierBit, Country, DeviceNo, Heartbeat, Instant};
+use std::borrow::Cow;
+
+use model::plmn::PlmnText;
+use model::{CarrierBit, Country, DeviceNo, Heartbeat, Instant, Plmn};
 use sqlx::PgConnection;
 
 use crate::{Error, Result};
 
 /// A device's newest heartbeat in one segment.
 #[derive(Debug, Clone)]
-pub struct LastHeardRow {
+pub struct LastHeardRow<'a> {
     /// The device.
     pub device_no: DeviceNo,
     /// Where it was.
@@ -17,9 +20,16 @@ pub struct LastHeardRow {
     /// When it was heard.
     pub heard_at: Instant,
     /// The region it was in.
-    pub region: Option<Box<str>>,
+    pub region: Option<Cow<'a, str>>,
     /// What it said.
-    pub heartbeat: Heartbeat,
+    pub heartbeat: Cow<'a, Heartbeat>,
+}
+
+fn texts<'a>(
+    rows: &'a [LastHeardRow<'_>],
+    pick: impl Fn(&'a LastHeardRow<'_>) -> Option<&'a str>,
+) -> Vec<Option<&'a str>> {
+    rows.iter().map(pick).collect()
 }
 
 /// Writes the newest states, sorted by key; an older one never replaces a newer one, and two
@@ -27,15 +37,17 @@ pub struct LastHeardRow {
 /// before: for those the `latest` mark moves.
 pub(crate) async fn upsert(
     connection: &mut PgConnection,
-    rows: &mut [LastHeardRow],
+    rows: &mut [LastHeardRow<'_>],
     moved: &mut Vec<DeviceNo>,
 ) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
     rows.sort_unstable_by_key(|row| (row.device_no, row.country, row.carrier_bit));
-    let column =
-        |pick: fn(&LastHeardRow) -> Option<String>| rows.iter().map(pick).collect::<Vec<_>>();
+    let plmns: Vec<_> = rows
+        .iter()
+        .map(|row| row.heartbeat.plmn().map(Plmn::text))
+        .collect();
     let done = sqlx::query(
         "insert into last_heard as l (device_no, country, carrier_bit, latest, heard_at,
              interval_secs, battery_mv, rsrp_dbm, plmn, region, rat, tac, cell, fw, model)
@@ -58,8 +70,7 @@ pub(crate) async fn upsert(
              cell = coalesce(excluded.cell, l.cell),
              fw = coalesce(excluded.fw, l.fw),
              model = coalesce(excluded.model, l.model)
-         where date_trunc('minute', excluded.heard_at, 'UTC')
-             > date_trunc('minute', l.heard_at, 'UTC')",
+         where l.heard_at < date_bin('1 minute', excluded.heard_at, timestamptz 'epoch')",
     )
     .bind(rows.iter().map(|row| row.device_no.0).collect::<Vec<_>>())
     .bind(
@@ -88,23 +99,18 @@ pub(crate) async fn upsert(
             .map(|row| row.heartbeat.rsrp_dbm)
             .collect::<Vec<_>>(),
     )
-    .bind(column(|row| {
-        row.heartbeat.plmn().map(|plmn| plmn.to_string())
-    }))
-    .bind(column(|row| row.region.as_deref().map(str::to_owned)))
-    .bind(column(|row| {
-        row.heartbeat.rat.as_deref().map(str::to_owned)
-    }))
-    .bind(column(|row| {
-        row.heartbeat.tac.as_deref().map(str::to_owned)
-    }))
-    .bind(column(|row| {
-        row.heartbeat.cell.as_deref().map(str::to_owned)
-    }))
-    .bind(column(|row| row.heartbeat.fw.as_deref().map(str::to_owned)))
-    .bind(column(|row| {
-        row.heartbeat.model.as_deref().map(str::to_owned)
-    }))
+    .bind(
+        plmns
+            .iter()
+            .map(|plmn| plmn.as_ref().map(PlmnText::as_str))
+            .collect::<Vec<_>>(),
+    )
+    .bind(texts(rows, |row| row.region.as_deref()))
+    .bind(texts(rows, |row| row.heartbeat.rat.as_deref()))
+    .bind(texts(rows, |row| row.heartbeat.tac.as_deref()))
+    .bind(texts(rows, |row| row.heartbeat.cell.as_deref()))
+    .bind(texts(rows, |row| row.heartbeat.fw.as_deref()))
+    .bind(texts(rows, |row| row.heartbeat.model.as_deref()))
     .execute(&mut *connection)
     .await;
     Error::at("write last_heard", done)?;

@@ -4,6 +4,7 @@
 //! live, so the two meet without a seam. Nothing is published for it: presence, minutely counts
 //! and newest states are made here, and the store counts the hours from presence.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -296,7 +297,7 @@ struct Past {
     /// Presence by day, each day in one partition.
     presence: BTreeMap<NaiveDate, Vec<PresenceRow>>,
     minutes: Vec<MinuteRow>,
-    last_heard: Vec<LastHeardRow>,
+    last_heard: Vec<LastHeardRow<'static>>,
 }
 
 impl Past {
@@ -345,7 +346,7 @@ fn longest(atlas: &Atlas) -> TimeDelta {
 struct OneDevice {
     device_no: DeviceNo,
     presence: Vec<PresenceRow>,
-    last_heard: BTreeMap<(Country, CarrierBit), LastHeardRow>,
+    last_heard: BTreeMap<(Country, CarrierBit), LastHeardRow<'static>>,
     /// The minute from which on it is not yet counted, in each country and segment it was in.
     uncounted: HashMap<Counted, Instant>,
 }
@@ -417,7 +418,11 @@ impl OneDevice {
     }
 }
 
-fn last_heard(device_no: DeviceNo, carrier_bit: CarrierBit, stretch: &Stretch<'_>) -> LastHeardRow {
+fn last_heard(
+    device_no: DeviceNo,
+    carrier_bit: CarrierBit,
+    stretch: &Stretch<'_>,
+) -> LastHeardRow<'static> {
     let report = stretch.last_report();
     let place = &stretch.place;
     LastHeardRow {
@@ -426,7 +431,7 @@ fn last_heard(device_no: DeviceNo, carrier_bit: CarrierBit, stretch: &Stretch<'_
         carrier_bit,
         heard_at: stretch.last,
         region: Some(place.region.code.into()),
-        heartbeat: Heartbeat {
+        heartbeat: Cow::Owned(Heartbeat {
             sent_at: Some(stretch.last),
             mcc: Some(place.plmn.mcc),
             mnc: Some(place.plmn.mnc),
@@ -439,7 +444,7 @@ fn last_heard(device_no: DeviceNo, carrier_bit: CarrierBit, stretch: &Stretch<'_
             model: Some(stretch.device.model.into()),
             interval_secs: i32::try_from(report.interval_secs).ok(),
             ..Heartbeat::default()
-        },
+        }),
     }
 }
 

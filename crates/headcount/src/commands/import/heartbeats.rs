@@ -1,5 +1,6 @@
 //! Past heartbeats.
 
+use std::borrow::Cow;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
@@ -42,7 +43,7 @@ struct Beat {
 #[derive(Default)]
 struct Chunk {
     presence: HashMap<(Hour, Country, DeviceNo), CarrierSet>,
-    newest: HashMap<(DeviceNo, Country, CarrierBit), LastHeardRow>,
+    newest: HashMap<(DeviceNo, Country, CarrierBit), LastHeardRow<'static>>,
 }
 
 /// Loads past heartbeats: their times are trusted.
@@ -164,8 +165,8 @@ impl Heartbeats {
             country,
             carrier_bit: bit,
             heard_at,
-            region,
-            heartbeat,
+            region: region.map(|region| region.into_string().into()),
+            heartbeat: Cow::Owned(heartbeat),
         };
         match chunk.newest.entry((device_no, country, bit)) {
             Entry::Vacant(entry) => drop(entry.insert(row)),
@@ -231,7 +232,7 @@ impl Heartbeats {
         now: Instant,
         running: &mut [PresenceRow],
         ended: &mut [PresenceRow],
-        last_heard: &mut [LastHeardRow],
+        last_heard: &mut [LastHeardRow<'_>],
     ) -> anyhow::Result<()> {
         let store = &self.context.store;
         let mut attempt = 1;
