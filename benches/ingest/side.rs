@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ingest::broker::{BrokerEvent, BrokerUrl, Connection, SessionOptions};
+use ingest::tls::TlsFiles;
 use ingest::topic::TopicFilter;
 use model::{Catalogue, Clock};
 use store::{Retention, Store};
@@ -186,7 +187,10 @@ fn orders() -> mpsc::Receiver<u64> {
 }
 
 async fn bare(url: &str, prefix: &str) {
-    let target = BrokerUrl::parse(url).unwrap().target(None).unwrap();
+    let target = BrokerUrl::parse(url)
+        .unwrap()
+        .target(&TlsFiles::default())
+        .unwrap();
     let session = SessionOptions {
         client_id: format!("headcount-{prefix}"),
         expiry: Duration::from_secs(3600),
@@ -322,7 +326,7 @@ fn config(broker_url: &str, name: &str) -> ingest::Config {
         slot: name.to_owned(),
         broker: BrokerUrl::parse(broker_url).unwrap(),
         protocol: None,
-        ca_file: None,
+        tls: TlsFiles::default(),
         client_id: format!("headcount-{name}"),
         topic_filter: TopicFilter::parse(&format!("{name}/+/heartbeat")).unwrap(),
         session_expiry: Duration::from_secs(3600),

@@ -81,7 +81,7 @@ async fn deaf_client(
         receive_maximum: config.receive_maximum,
         keep_alive: config.keep_alive,
     };
-    let target = config.broker.target(None).unwrap();
+    let target = config.broker.target(&config.tls).unwrap();
     let mut connection = Connection::open(&target, None, &session).await.unwrap();
     let probe_topic = ingest::probe::topic(&config.slot);
     let listen = async {

@@ -7,6 +7,7 @@ use rumqttc::v5::mqttbytes::v5::{Packet, PubAckReason};
 use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
 
 use ingest::broker::BrokerUrl;
+use ingest::tls::TlsFiles;
 
 /// Messages on their way to the broker at once.
 const IN_FLIGHT: u16 = 500;
@@ -27,7 +28,7 @@ impl Publisher {
         let name = format!("publisher-{:016x}", fastrand::u64(..));
         let mut options: MqttOptions = BrokerUrl::parse(broker_url)
             .unwrap()
-            .options(&name, None)
+            .options(&name, &TlsFiles::default())
             .unwrap();
         options.set_keep_alive(Duration::from_secs(30));
         options.set_outgoing_inflight_upper_limit(IN_FLIGHT);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use devstack::{DataDir, Mosquitto, MosquittoOptions, Postgres, PostgresOptions};
 use ingest::broker::BrokerUrl;
+use ingest::tls::TlsFiles;
 use ingest::topic::TopicFilter;
 use model::{Catalogue, Clock, Instant, ManualClock};
 use store::{Retention, Store};
@@ -166,8 +167,8 @@ impl World {
         ingest::Config {
             slot: self.slot(),
             broker: BrokerUrl::parse(&self.broker_url).unwrap(),
-            ca_file: None,
             protocol: None,
+            tls: TlsFiles::default(),
             client_id: format!("headcount-{}", self.slot()),
             topic_filter: TopicFilter::parse(&self.filter()).unwrap(),
             session_expiry: Duration::from_secs(3600),

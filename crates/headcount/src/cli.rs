@@ -140,16 +140,15 @@ async fn dispatch(command: Command, config: Config) -> anyhow::Result<ExitCode> 
             roles::end_on_signal(&app.shutdown);
             let Config {
                 broker,
+                tls,
                 topic_filter,
-                file,
                 ..
             } = &app.config;
-            let ca_file = file.mqtt.ca_file.as_deref();
             let clock = Arc::clone(&app.clock);
             commands::simulate::simulate(
                 args,
                 broker,
-                ca_file,
+                tls,
                 topic_filter,
                 clock,
                 app.shutdown.clone(),
@@ -162,14 +161,13 @@ async fn dispatch(command: Command, config: Config) -> anyhow::Result<ExitCode> 
             roles::end_on_signal(&app.shutdown);
             let Config {
                 broker,
+                tls,
                 topic_filter,
-                file,
                 ..
             } = &app.config;
-            let ca_file = file.mqtt.ca_file.as_deref();
             let shutdown = app.shutdown.clone();
             let summary =
-                commands::publish::publish(args, broker, ca_file, topic_filter, shutdown).await?;
+                commands::publish::publish(args, broker, tls, topic_filter, shutdown).await?;
             Ok(summary.exit_code())
         }
         Command::Import(args) => {

@@ -1,8 +1,8 @@
 //! Configuration: defaults, then `headcount.toml`, then the environment, then flags.
 //!
 //! One struct per section of the file. A key nobody knows is an error, so that a typing mistake
-//! does not silently leave a default in force. Secrets may come from files: a variable with
-//! `_FILE` at its end names one.
+//! does not silently leave a default in force. Values may come from files, as secrets should: a
+//! variable with `_FILE` at its end names one.
 
 mod environment;
 mod file;
@@ -18,6 +18,7 @@ use figment::providers::{Format as _, Serialized, Toml};
 use figment::value::Value;
 use headcount_api::{Access, Account, BasicAuth};
 use ingest::broker::BrokerUrl;
+use ingest::tls::TlsFiles;
 use ingest::topic::TopicFilter;
 use model::{Catalogue, Country};
 use store::Retention;
@@ -88,6 +89,7 @@ impl File {
 pub(crate) struct Config {
     pub(crate) file: File,
     pub(crate) broker: BrokerUrl,
+    pub(crate) tls: TlsFiles,
     pub(crate) topic_filter: TopicFilter,
     pub(crate) agent: exporter::dogstatsd::Address,
     pub(crate) legacy: Option<exporter::Legacy>,
@@ -104,6 +106,7 @@ impl Config {
     /// With the first key that is wrong.
     pub(crate) fn check(file: File) -> Result<Self, ConfigError> {
         let broker = BrokerUrl::parse(&file.mqtt.url).map_err(|e| wrong("mqtt.url", e))?;
+        let tls = tls(&file, &broker)?;
         let topic_filter = TopicFilter::parse(&file.mqtt.topic_filter)
             .map_err(|e| wrong("mqtt.topic_filter", e))?;
         let agent = exporter::dogstatsd::Address::parse(&file.datadog.url)
@@ -121,6 +124,7 @@ impl Config {
         ranges(&file)?;
         Ok(Self {
             broker,
+            tls,
             topic_filter,
             agent,
             legacy,
@@ -152,7 +156,7 @@ impl Config {
             slot: ingest.slot.clone(),
             broker: self.broker.clone(),
             protocol: mqtt.version.into(),
-            ca_file: mqtt.ca_file.clone(),
+            tls: self.tls.clone(),
             client_id: mqtt.client_id.clone(),
             topic_filter: self.topic_filter.clone(),
             session_expiry: Duration::from_secs(mqtt.session_expiry_secs),
@@ -276,6 +280,26 @@ fn legacy(file: &File) -> Result<Option<exporter::Legacy>, ConfigError> {
         metric: legacy.metric.clone(),
         countries,
     }))
+}
+
+fn tls(file: &File, broker: &BrokerUrl) -> Result<TlsFiles, ConfigError> {
+    let mqtt = &file.mqtt;
+    let (certificate, key) = ("mqtt.client_certificate_file", "mqtt.client_key_file");
+    let named = match (&mqtt.client_certificate_file, &mqtt.client_key_file) {
+        (Some(_), None) => return Err(wrong(key, format!("{certificate} needs its key here"))),
+        (None, Some(_)) => return Err(wrong(certificate, format!("{key} needs its certificate"))),
+        (Some(_), Some(_)) => true,
+        (None, None) => false,
+    };
+    if named && !broker.is_tls() {
+        let problem = "a certificate is shown over TLS only: mqtt.url must begin with mqtts://";
+        return Err(wrong(certificate, problem));
+    }
+    Ok(TlsFiles {
+        ca_file: mqtt.ca_file.clone(),
+        client_certificate_file: mqtt.client_certificate_file.clone(),
+        client_key_file: mqtt.client_key_file.clone(),
+    })
 }
 
 fn address(key: &str, text: &str) -> Result<std::net::SocketAddr, ConfigError> {
@@ -479,8 +503,72 @@ mod tests {
             let config = read("", &[(variable, path.to_str().unwrap())]).unwrap();
             assert_eq!(config.file.database.url, "postgres://u:secret@db/headcount");
         }
-        let error = read("", &[("DATABASE_URL_FILE", "/nonexistent")]).unwrap_err();
-        assert!(error.to_string().contains("DATABASE_URL_FILE"), "{error}");
+    }
+
+    #[test]
+    fn every_value_may_come_from_a_file_but_for_those_that_are_paths() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, content: &[u8]| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, content).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        let url = file("url", b"mqtts://u:ends in a space @b:8883\r\n");
+        let variables = [
+            ("HEADCOUNT_MQTT__URL_FILE", url.as_str()),
+            ("HEADCOUNT_MQTT__URL", ""),
+            ("HEADCOUNT_MQTT__CA_FILE", "ca.pem"),
+            ("HEADCOUNT_MQTT__CLIENT_CERTIFICATE_FILE", "client.pem"),
+            ("HEADCOUNT_MQTT__CLIENT_KEY_FILE", "client.key"),
+            ("HEADCOUNT_INGEST__SLOT_FILE", &file("slot", b"north\n")),
+        ];
+        let config = read("", &variables).unwrap();
+        let expected = BrokerUrl::parse("mqtts://u:ends in a space @b:8883").unwrap();
+        assert!(config.broker == expected);
+        assert_eq!(config.file.ingest.slot, "north");
+        let tls = config.ingest().tls;
+        assert_eq!(tls.ca_file.unwrap(), Path::new("ca.pem"));
+        assert_eq!(
+            tls.client_certificate_file.unwrap(),
+            Path::new("client.pem")
+        );
+        assert_eq!(tls.client_key_file.unwrap(), Path::new("client.key"));
+
+        let binary = file("binary", b"hunter2\xff");
+        let empty = file("empty", b"\n");
+        let url = file("other", b"mysql://u:hunter2@b");
+        for (variable, path, expected) in [
+            ("DATABASE_URL_FILE", "/nonexistent", "/nonexistent"),
+            ("DATABASE_URL_FILE", "/dev/zero", "more than"),
+            ("HEADCOUNT_MQTT__URL_FILE", &binary, "binary"),
+            ("HEADCOUNT_API__BASIC_AUTH__VIEWER_FILE", &empty, "is empty"),
+        ] {
+            let message = read("", &[(variable, path)]).unwrap_err().to_string();
+            assert!(
+                message.contains(variable) && message.contains(expected),
+                "{message}"
+            );
+            assert!(!message.contains("hunter2"), "{message}");
+        }
+        let variables = [("DATABASE_URL_FILE", url.as_str())];
+        let message = read("", &variables).unwrap_err().to_string();
+        assert!(!message.contains("hunter2"), "{message}");
+    }
+
+    #[test]
+    fn a_value_and_a_file_for_it_are_one_too_many() {
+        for (value, file) in [
+            ("DATABASE_URL", "DATABASE_URL_FILE"),
+            ("HEADCOUNT_MQTT__URL", "HEADCOUNT_MQTT__URL_FILE"),
+        ] {
+            let variables = [(value, "mqtt://u:hunter2@b"), (file, "/nonexistent")];
+            let message = read("", &variables).unwrap_err().to_string();
+            assert!(
+                message.contains(&format!("`{file}`")) && message.contains(&format!("{value} is")),
+                "{message}"
+            );
+            assert!(!message.contains("hunter2"), "{message}");
+        }
     }
 
     #[test]
@@ -532,6 +620,18 @@ mod tests {
             ),
             ("reach_window_secs = 61", "reach_window_secs"),
             ("[api]\nlisten = '0.0.0.0:8080'", "api.listen"),
+            (
+                "[mqtt]\nurl = 'mqtts://b'\nclient_certificate_file = 'c'",
+                "mqtt.client_key_file",
+            ),
+            (
+                "[mqtt]\nurl = 'mqtts://b'\nclient_key_file = 'k'",
+                "mqtt.client_certificate_file",
+            ),
+            (
+                "[mqtt]\nclient_certificate_file = 'c'\nclient_key_file = 'k'",
+                "mqtt.client_certificate_file",
+            ),
             (
                 "[api.basic_auth]\nviewer = 'hunter2'",
                 "api.basic_auth.viewer",

@@ -9,11 +9,12 @@ mod connection;
 mod publishing;
 mod wire;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+
+use crate::tls::{self, TlsFiles};
 
 pub use connection::{Connection, Incoming, Outgoing, Sender};
 pub use wire::Protocol;
@@ -110,18 +111,21 @@ impl BrokerUrl {
     /// Where to connect. Certificates are read anew each time.
     ///
     /// # Errors
-    /// When the trusted authorities cannot be read.
-    pub fn target(&self, ca_file: Option<&Path>) -> anyhow::Result<Target> {
-        let tls = match self.tls {
-            true => Some(Arc::new(tls_config(ca_file)?)),
-            false => None,
-        };
-        Ok(Target {
+    /// When a file that TLS needs cannot be read ([`tls::client_config`]).
+    pub fn target(&self, files: &TlsFiles) -> anyhow::Result<Target> {
+        let tls = self.tls.then(|| tls::client_config(files)).transpose()?;
+        Ok(self.target_with(tls))
+    }
+
+    /// The same, with TLS where there is a configuration for it, as a [`tls::Watch`] holds it.
+    #[must_use]
+    pub fn target_with(&self, tls: Option<Arc<rustls::ClientConfig>>) -> Target {
+        Target {
             host: self.host.clone(),
             port: self.port,
             tls,
             login: self.login.clone(),
-        })
+        }
     }
 }
 
@@ -148,39 +152,6 @@ fn percent_decode(text: &str) -> Result<String, BrokerUrlError> {
         }
     }
     String::from_utf8(bytes).map_err(|_| BrokerUrlError)
-}
-
-fn tls_config(ca_file: Option<&Path>) -> anyhow::Result<rustls::ClientConfig> {
-    use anyhow::Context as _;
-    use rustls::pki_types::CertificateDer;
-    use rustls::pki_types::pem::PemObject as _;
-
-    let mut roots = rustls::RootCertStore::empty();
-    match ca_file {
-        Some(path) => {
-            let name = path.display();
-            let certificates = CertificateDer::pem_file_iter(path)
-                .with_context(|| format!("mqtt.ca_file: {name} cannot be read"))?;
-            for certificate in certificates {
-                let certificate = certificate
-                    .with_context(|| format!("mqtt.ca_file: {name} holds no PEM certificates"))?;
-                roots
-                    .add(certificate)
-                    .with_context(|| format!("mqtt.ca_file: {name}"))?;
-            }
-        }
-        None => {
-            for certificate in rustls_native_certs::load_native_certs().certs {
-                // A system may hold certificates too old for us; the others do.
-                let _skipped = roots.add(certificate);
-            }
-        }
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    Ok(rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth())
 }
 
 /// How a session is opened.

@@ -25,6 +25,7 @@ pub mod roster;
 pub mod slot;
 pub mod subscriber;
 pub mod tail;
+pub mod tls;
 pub mod topic;
 pub mod waiting;
 pub mod writer;
@@ -48,10 +49,10 @@ pub struct Config {
     pub slot: String,
     /// Where the broker is.
     pub broker: broker::BrokerUrl,
-    /// PEM file with the authorities to trust; those of the system without it.
-    pub ca_file: Option<std::path::PathBuf>,
     /// The version of MQTT to speak; without it 5, and 3.1.1 where the broker lacks 5.
     pub protocol: Option<broker::Protocol>,
+    /// Whom to trust there, and who we are, where it speaks TLS.
+    pub tls: tls::TlsFiles,
     /// The client id of the session; keep it, the broker keeps messages under it.
     pub client_id: String,
     /// Which topics carry heartbeats.

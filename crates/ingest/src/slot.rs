@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::broker::{BrokerError, Connection, SessionOptions};
 use crate::subscriber::{Ended, Item, listen};
+use crate::tls;
 use crate::topic::TopicFilter;
 use crate::waiting;
 use crate::writer::{LeaseAge, LeaseLost, Writer};
@@ -133,27 +134,39 @@ async fn connect_again_and_again(
     let mut attempts: u32 = 0;
     let mut away_since: Option<Instant> = None;
     let mut taken_over_at = None;
+    let mut watch = tls::Watch::start(&config.broker, &config.tls, tls::POLL_INTERVAL)?;
     while !context.shutdown.is_cancelled() {
         if !may_connect(config, age, taken_over_at) {
             pause(context, Duration::from_millis(50)).await;
             continue;
         }
-        let target = config.broker.target(config.ca_file.as_deref())?;
+        let target = config.broker.target_with(watch.config());
         let ended = match Connection::open(&target, config.protocol, &session).await {
-            Ok(connection) => listen(connection, config, context, previous.as_ref(), &items).await,
+            Ok(connection) => {
+                listen(
+                    connection,
+                    config,
+                    context,
+                    previous.as_ref(),
+                    &mut watch,
+                    &items,
+                )
+                .await
+            }
             Err(error) => Ended::Failed {
                 error,
                 subscribed: false,
                 last_sign_at: None,
             },
         };
-        let Ended::Failed {
-            error,
-            subscribed,
-            last_sign_at,
-        } = ended
-        else {
-            return Ok(());
+        let (error, subscribed, last_sign_at) = match ended {
+            Ended::Drained => return Ok(()),
+            Ended::Renewed => continue,
+            Ended::Failed {
+                error,
+                subscribed,
+                last_sign_at,
+            } => (error, subscribed, last_sign_at),
         };
         if subscribed {
             attempts = 0;

@@ -17,6 +17,7 @@ use crate::decode::decode;
 use crate::probe::{self, Prober};
 use crate::quarantine::{Limiter, SetAside};
 use crate::tail::fingerprint;
+use crate::tls;
 use crate::topic::TopicFilter;
 use crate::waiting::{self, WriterEnded};
 use crate::{Config, Context};
@@ -100,6 +101,8 @@ pub struct Arrival {
 pub enum Ended {
     /// As asked, with everything acknowledged.
     Drained,
+    /// Certificates have changed; the broker keeps what was not acknowledged.
+    Renewed,
     /// The connection failed, after it stood (`subscribed`) or before.
     Failed {
         /// How.
@@ -111,12 +114,13 @@ pub enum Ended {
     },
 }
 
-/// Listens on one connection until it fails or the process is asked to end.
+/// Listens on one connection until it fails, certificates change or the process is asked to end.
 pub async fn listen(
     connection: Connection,
     config: &Config,
     context: &Context,
     previous_filter: Option<&TopicFilter>,
+    certificates: &mut tls::Watch,
     items: &waiting::Sender,
 ) -> Ended {
     let clock = &*context.clock;
@@ -200,6 +204,12 @@ pub async fn listen(
         result = listening => result,
         error = outgoing.run() => Err(error),
         never = prober.run() => Ok(never),
+        // What has been read is committed under the new connection; its acknowledgements, and what
+        // has not been read, the broker sends again.
+        () = certificates.changed() => {
+            tracing::info!(slot = %config.slot, "certificates have changed; connecting anew");
+            return Ended::Renewed;
+        }
         () = drain => Err(BrokerError::Connection("drained".to_owned())),
         () = shutdown_overdue => {
             tracing::warn!(slot = %config.slot, "gave up waiting for the last commit; the broker keeps what was not acknowledged");

@@ -55,18 +55,23 @@ mod tests {
         file
     }
 
+    /// The template with its examples in force.
+    fn uncommented() -> String {
+        let lines = TEMPLATE
+            .lines()
+            .map(|line| line.strip_prefix("#:").map_or(line, str::trim_start));
+        let all: String = lines.flat_map(|line| [line, "\n"]).collect();
+        // Certificates are for TLS only.
+        all.replace("url = \"mqtt://", "url = \"mqtts://")
+    }
+
     /// The template says what the defaults are, so it must be right about them, and it must name
     /// every key there is.
     #[test]
     fn the_template_is_the_defaults_in_full() {
         let as_json = |file: &File| serde_json::to_value(file).unwrap();
         assert_eq!(as_json(&read(TEMPLATE)), as_json(&File::default()));
-        let uncommented: String = TEMPLATE
-            .lines()
-            .map(|line| line.strip_prefix("#:").map_or(line, str::trim_start))
-            .flat_map(|line| [line, "\n"])
-            .collect();
-        let mut all = as_json(&read(&uncommented));
+        let mut all = as_json(&read(&uncommented()));
         assert!(
             all["countries"]
                 .as_object()
@@ -85,6 +90,31 @@ mod tests {
             [],
             "keys the template does not mention"
         );
+    }
+
+    /// Where a key is itself a path, its variable is not taken for one that names a file with the
+    /// value.
+    #[test]
+    fn keys_that_are_paths_can_be_set_by_variables() {
+        let all = serde_json::to_value(read(&uncommented())).unwrap();
+        let mut paths = 0;
+        for (section, keys) in all.as_object().unwrap() {
+            for key in keys.as_object().into_iter().flatten().map(|(key, _)| key) {
+                if !key.ends_with("_file") {
+                    continue;
+                }
+                let variable = format!("HEADCOUNT_{section}__{key}").to_ascii_uppercase();
+                let folder = tempfile::tempdir().unwrap();
+                let file = folder.path().join("headcount.toml");
+                std::fs::write(&file, "").unwrap();
+                let variables = HashMap::from([(variable, "/nonexistent".to_owned())]);
+                let read = File::read(Some(&file), &variables, &[]).unwrap();
+                let read = serde_json::to_value(read).unwrap();
+                assert_eq!(read[section][key], "/nonexistent", "{section}.{key}");
+                paths += 1;
+            }
+        }
+        assert!(paths >= 4, "{paths}");
     }
 
     #[test]

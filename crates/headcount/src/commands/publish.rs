@@ -2,10 +2,11 @@
 
 use std::io::Write as _;
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ingest::broker::BrokerUrl;
+use ingest::tls::TlsFiles;
 use ingest::topic::TopicFilter;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -56,7 +57,7 @@ pub(crate) struct PublishArgs {
 pub(crate) async fn publish(
     args: PublishArgs,
     broker: &BrokerUrl,
-    ca_file: Option<&Path>,
+    tls: &TlsFiles,
     filter: &TopicFilter,
     shutdown: CancellationToken,
 ) -> anyhow::Result<Summary> {
@@ -66,11 +67,11 @@ pub(crate) async fn publish(
     };
     let bar = report::bar(input.bytes());
     let rows = RowStream::start(input, REQUIRED, bar.clone())?;
-    let publisher = Publisher::new(broker, ca_file, "publish", Patience::GiveUp)?;
+    let mut publisher = Publisher::new(broker, tls, "publish", Patience::GiveUp)?;
     let summary = publish_rows(
         rows,
         args.rate,
-        &publisher,
+        &mut publisher,
         filter,
         Report::new(bar),
         shutdown,
@@ -84,7 +85,7 @@ pub(crate) async fn publish(
 async fn publish_rows(
     mut rows: RowStream,
     rate: Option<NonZeroU32>,
-    publisher: &Publisher,
+    publisher: &mut Publisher,
     filter: &TopicFilter,
     mut report: Report,
     shutdown: CancellationToken,

@@ -5,13 +5,13 @@
 //! twice counts once.
 
 use std::collections::{HashMap, VecDeque};
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use ingest::broker::{BrokerError, BrokerUrl};
+use ingest::tls::{self, TlsFiles, Watch};
 use rumqttc::Outgoing;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Packet, PubAckReason};
@@ -83,8 +83,9 @@ pub(super) enum Patience {
 
 /// Publishes to one broker.
 pub(super) struct Publisher {
-    options: MqttOptions,
-    address: String,
+    broker: BrokerUrl,
+    tls: Watch,
+    client_id: String,
     patience: Patience,
 }
 
@@ -92,25 +93,32 @@ impl Publisher {
     /// A publisher for a broker. `purpose` becomes a part of its client id.
     ///
     /// # Errors
-    /// When the trusted authorities cannot be read.
+    /// When a file that TLS needs cannot be read.
     pub(super) fn new(
         broker: &BrokerUrl,
-        ca_file: Option<&Path>,
+        tls: &TlsFiles,
         purpose: &str,
         patience: Patience,
     ) -> anyhow::Result<Self> {
         // Two clients with one id would push each other out for ever.
         let client_id = format!("headcount-{purpose}-{:016x}", fastrand::u64(..));
-        let mut options = broker.options(&client_id, ca_file)?;
+        Ok(Self {
+            broker: broker.clone(),
+            tls: Watch::start(broker, tls, tls::POLL_INTERVAL)?,
+            client_id,
+            patience,
+        })
+    }
+
+    /// The options of the next connection, with the newest files for TLS.
+    fn options(&mut self) -> MqttOptions {
+        let tls = self.tls.config();
+        let mut options = self.broker.options_with(&self.client_id, tls);
         options
             .set_clean_start(true)
             .set_keep_alive(KEEP_ALIVE)
             .set_outgoing_inflight_upper_limit(MAX_IN_FLIGHT);
-        Ok(Self {
-            options,
-            address: broker.address(),
-            patience,
-        })
+        options
     }
 
     /// Publishes what comes until the source ends and everything is acknowledged. Returns how
@@ -120,7 +128,7 @@ impl Publisher {
     /// When the broker refuses the connection, or cannot be reached by one without
     /// [`Patience`].
     pub(super) async fn run(
-        &self,
+        &mut self,
         mut source: mpsc::Receiver<Message>,
         tally: &Tally,
         shutdown: &CancellationToken,
@@ -129,8 +137,7 @@ impl Publisher {
         let mut was_connected = false;
         let mut pause = BACKOFF.0;
         loop {
-            let (client, mut events) =
-                AsyncClient::new(self.options.clone(), usize::from(MAX_IN_FLIGHT));
+            let (client, mut events) = AsyncClient::new(self.options(), usize::from(MAX_IN_FLIGHT));
             let flight = Flight::default();
             let mut is_connected = false;
             let broken = tokio::select! {
@@ -158,7 +165,7 @@ impl Publisher {
 
     /// Whether another attempt makes sense.
     fn judge(&self, error: Broken, was_connected: bool) -> anyhow::Result<()> {
-        let address = &self.address;
+        let address = self.broker.address();
         match error {
             Broken::TooLarge(bytes) => {
                 bail!("the broker at {address} takes messages of at most {bytes} bytes")

@@ -1,7 +1,6 @@
 //! `headcount simulate`: a fleet's heartbeats to the broker, in real time.
 
 use std::io::IsTerminal as _;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use chrono::TimeDelta;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _};
 use indicatif::ProgressBar;
 use ingest::broker::BrokerUrl;
+use ingest::tls::TlsFiles;
 use ingest::topic::TopicFilter;
 use model::Clock;
 use simulator::{Beats, Fleet, FleetOptions, Outage, Scenario};
@@ -83,7 +83,7 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
 pub(crate) async fn simulate(
     args: SimulateArgs,
     broker: &BrokerUrl,
-    ca_file: Option<&Path>,
+    tls: &TlsFiles,
     filter: &TopicFilter,
     clock: Arc<dyn Clock>,
     shutdown: CancellationToken,
@@ -115,7 +115,7 @@ pub(crate) async fn simulate(
         .and_then(|duration| TimeDelta::from_std(duration).ok());
     let to = from + lasts.unwrap_or(FOR_EVER).min(FOR_EVER);
 
-    let publisher = Publisher::new(broker, ca_file, "simulate", Patience::Wait)?;
+    let mut publisher = Publisher::new(broker, tls, "simulate", Patience::Wait)?;
     let tally = Tally::default();
     let (sender, source) = mpsc::channel(usize::from(MAX_IN_FLIGHT));
     let bar = if std::io::stderr().is_terminal() {
@@ -338,7 +338,8 @@ mod tests {
         });
         let broker = broker.await.unwrap();
         let url = BrokerUrl::parse(&broker.url()).unwrap();
-        let (client, mut events) = AsyncClient::new(url.options("listener", None).unwrap(), 10);
+        let (client, mut events) =
+            AsyncClient::new(url.options("listener", &TlsFiles::default()).unwrap(), 10);
         client.subscribe("v1/+/hb", QoS::AtLeastOnce).await.unwrap();
         while !matches!(
             events.poll().await.unwrap(),
@@ -361,7 +362,8 @@ mod tests {
             .beats(start, start + TimeDelta::seconds(4), &[])
             .map(|beat| beat.device.id.clone())
             .collect();
-        let simulate = simulate(args, &url, None, &filter, clock, CancellationToken::new());
+        let tls = TlsFiles::default();
+        let simulate = simulate(args, &url, &tls, &filter, clock, CancellationToken::new());
         let listen = async {
             let mut ids = std::collections::BTreeSet::new();
             let mut messages = 0_usize;

@@ -114,11 +114,7 @@ async fn database(app: &App, report: &mut Report) {
 
 async fn broker(app: &App, report: &mut Report) {
     let address = app.config.broker.address();
-    let target = match app
-        .config
-        .broker
-        .target(app.config.file.mqtt.ca_file.as_deref())
-    {
+    let target = match app.config.broker.target(&app.config.tls) {
         Ok(target) => target,
         Err(error) => {
             report.problem(

@@ -1,6 +1,7 @@
 //! Configuration from the environment.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::Read as _;
 
 use figment::value::{Dict, Value};
 
@@ -15,9 +16,30 @@ const WELL_KNOWN_VARIABLES: [(&str, &str); 5] = [
     ("DD_VERSION", "datadog.version"),
 ];
 
-/// The section of names and passwords, in a variable's name and in that of a key.
-const ACCOUNTS: &str = "API__BASIC_AUTH__";
+/// In a variable's name, what says that it names a file that holds the value.
+const FROM_FILE: &str = "_FILE";
+
+/// Keys that are themselves paths: a variable of such a name gives the path and is not read.
+const PATHS: [&str; 4] = [
+    "mqtt.ca_file",
+    "mqtt.client_certificate_file",
+    "mqtt.client_key_file",
+    "placing.networks_file",
+];
+
+/// The section of names and passwords.
 const ACCOUNTS_SECTION: &str = "api.basic_auth.";
+
+/// The largest file that a value is read from.
+const MAX_VALUE_BYTES: u64 = 64 * 1024;
+
+/// Where a value comes from.
+enum Source<'a> {
+    /// A variable.
+    Variable(&'a str),
+    /// A file that a variable of this name names.
+    File { variable: &'a str, path: &'a str },
+}
 
 /// The environment as a tree of sections and keys.
 pub(super) fn environment(variables: &HashMap<String, String>) -> Result<Dict, ConfigError> {
@@ -34,49 +56,79 @@ pub(super) fn environment(variables: &HashMap<String, String>) -> Result<Dict, C
     } else if let Some(port) = variables.get("DD_DOGSTATSD_PORT") {
         set(&mut tree, "datadog.url", &format!("udp://127.0.0.1:{port}"));
     }
-    let mut settings: BTreeMap<String, (&str, &str)> = BTreeMap::new();
+    let mut sources = BTreeMap::new();
     for (variable, key) in WELL_KNOWN_VARIABLES {
-        let file = format!("{variable}_FILE");
-        for (name, value) in variables
-            .iter()
-            .filter(|(name, _)| **name == variable || **name == file)
-        {
-            settings.insert(key.to_owned(), (name, value));
+        let file = format!("{variable}{FROM_FILE}");
+        if let Some((variable, path)) = variables.get_key_value(&file) {
+            either_or(variables, variable)?;
+            sources.insert(key.to_owned(), Source::File { variable, path });
+        } else if let Some(value) = variables.get(variable) {
+            sources.insert(key.to_owned(), Source::Variable(value));
         }
     }
     // Our own names come after those, and so win.
-    let ours: BTreeMap<_, _> = variables.iter().collect();
-    for (name, value) in ours {
-        let Some(key) = name.strip_prefix("HEADCOUNT_") else {
+    for (variable, value) in variables {
+        let Some(name) = variable.strip_prefix("HEADCOUNT_") else {
             continue;
         };
         // Without a section it is not ours, such as a HEADCOUNT_IMAGE_TAG of a deployment; but for
         // the one key that has none.
-        if !key.contains("__") && key != "REACH_WINDOW_SECS" {
+        if !name.contains("__") && name != "REACH_WINDOW_SECS" {
             continue;
         }
-        let key = key
-            .strip_suffix("_FILE")
-            .filter(|_| names_a_secret(key))
-            .unwrap_or(key);
-        settings.insert(key.to_ascii_lowercase().replace("__", "."), (name, value));
+        let key = |name: &str| name.to_ascii_lowercase().replace("__", ".");
+        match name.strip_suffix(FROM_FILE) {
+            Some(of_value) if !PATHS.contains(&key(name).as_str()) => {
+                either_or(variables, variable)?;
+                let path = value;
+                sources.insert(key(of_value), Source::File { variable, path });
+            }
+            _ => {
+                // An empty variable beside a file is none; see `either_or`.
+                if !variables.contains_key(&format!("{variable}{FROM_FILE}")) {
+                    sources.insert(key(name), Source::Variable(value));
+                }
+            }
+        }
     }
-    for (key, (name, value)) in settings {
-        if name.ends_with("_FILE") && (names_a_secret(name) || !name.starts_with("HEADCOUNT_")) {
-            let text = std::fs::read_to_string(value)
-                .map_err(|error| wrong(name, format!("the file cannot be read: {error}")))?;
-            set(&mut tree, &key, text.trim_end());
-        } else {
-            set(&mut tree, &key, value);
+    for (key, source) in sources {
+        match source {
+            Source::Variable(value) => set(&mut tree, &key, value),
+            Source::File { variable, path } => set(&mut tree, &key, &value_in(variable, path)?),
         }
     }
     Ok(tree)
 }
 
-/// Whether a variable names a file with a secret: URLs and accounts hold some, while `CA_FILE` is a
-/// key of its own.
-fn names_a_secret(name: &str) -> bool {
-    name.ends_with("URL_FILE") || (name.contains(ACCOUNTS) && name.ends_with("_FILE"))
+/// Refuses a variable that names a file where the value is given as well. An empty one counts as
+/// not given, which is how a deployment's file leaves out what it offers.
+fn either_or(variables: &HashMap<String, String>, file: &str) -> Result<(), ConfigError> {
+    let value = file.strip_suffix(FROM_FILE).unwrap_or(file);
+    match variables.get(value) {
+        Some(given) if !given.is_empty() => Err(wrong(
+            file,
+            format!("{value} is set as well; keep one of the two"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The value that a file holds: all of it but the end of its last line. Errors name the variable
+/// and the path, and show nothing of what the file holds.
+fn value_in(variable: &str, path: &str) -> Result<String, ConfigError> {
+    let mut text = String::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(MAX_VALUE_BYTES + 1).read_to_string(&mut text))
+        .map_err(|error| wrong(variable, format!("{path} cannot be read: {error}")))?;
+    if text.len() as u64 > MAX_VALUE_BYTES {
+        let problem = format!("{path} has more than {MAX_VALUE_BYTES} bytes");
+        return Err(wrong(variable, problem));
+    }
+    let value = text.trim_end_matches(['\n', '\r']);
+    if value.is_empty() {
+        return Err(wrong(variable, format!("{path} is empty")));
+    }
+    Ok(value.to_owned())
 }
 
 fn set(tree: &mut Dict, key: &str, text: &str) {

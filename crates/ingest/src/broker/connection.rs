@@ -18,6 +18,7 @@ use tokio::time::{Instant, timeout};
 
 use super::wire::{self, Protocol};
 use super::{BrokerError, BrokerEvent, Login, SessionOptions, Target};
+use crate::tls;
 
 /// How long making a connection may take, from the name's address to the broker's answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -282,6 +283,6 @@ impl Sender {
 
 impl From<io::Error> for BrokerError {
     fn from(error: io::Error) -> Self {
-        Self::Connection(error.to_string())
+        Self::Connection(tls::explain(&error).unwrap_or_else(|| error.to_string()))
     }
 }

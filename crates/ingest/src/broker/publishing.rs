@@ -1,13 +1,14 @@
 //! For clients that only publish: simulators, bridges, tests. Any MQTT client will do there, so
 //! they use the library's own.
 
-use std::path::Path;
-
-use rumqttc::Transport;
 use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, DisconnectReasonCode};
 use rumqttc::v5::{ConnectionError, MqttOptions, StateError};
+use std::sync::Arc;
 
-use super::{BrokerError, BrokerUrl, tls_config};
+use rumqttc::{TlsConfiguration, Transport};
+
+use super::{BrokerError, BrokerUrl};
+use crate::tls::{self, TlsFiles};
 
 /// How long making a connection may take.
 const CONNECT_TIMEOUT_SECS: u64 = 10;
@@ -16,18 +17,29 @@ impl BrokerUrl {
     /// The options of a client that only publishes to this broker.
     ///
     /// # Errors
-    /// When the trusted authorities cannot be read.
-    pub fn options(&self, client_id: &str, ca_file: Option<&Path>) -> anyhow::Result<MqttOptions> {
+    /// When a file that TLS needs cannot be read ([`tls::client_config`]).
+    pub fn options(&self, client_id: &str, files: &TlsFiles) -> anyhow::Result<MqttOptions> {
+        let tls = self.tls.then(|| tls::client_config(files)).transpose()?;
+        Ok(self.options_with(client_id, tls))
+    }
+
+    /// The same, with TLS where there is a configuration for it, as a [`tls::Watch`] holds it.
+    #[must_use]
+    pub fn options_with(
+        &self,
+        client_id: &str,
+        tls: Option<Arc<rustls::ClientConfig>>,
+    ) -> MqttOptions {
         let mut options = MqttOptions::new(client_id, &self.host, self.port);
         options.set_connection_timeout(CONNECT_TIMEOUT_SECS);
         if let Some(login) = &self.login {
             options.set_credentials(&login.user, &login.password);
         }
-        if self.tls {
-            let config = tls_config(ca_file)?;
-            options.set_transport(Transport::tls_with_config(config.into()));
+        if let Some(config) = tls {
+            let config = TlsConfiguration::Rustls(config);
+            options.set_transport(Transport::tls_with_config(config));
         }
-        Ok(options)
+        options
     }
 }
 
@@ -42,7 +54,7 @@ impl From<ConnectionError> for BrokerError {
                 ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized,
             ) => Self::wrong_login(),
             ConnectionError::ConnectionRefused(code) => Self::Refused(format!("{code:?}")),
-            error => Self::Connection(error.to_string()),
+            error => Self::Connection(tls::explain(&error).unwrap_or_else(|| error.to_string())),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use chrono::TimeDelta;
 use ingest::broker::{BrokerEvent, BrokerUrl, Connection, SessionOptions};
+use ingest::tls::TlsFiles;
 use model::{Clock, Instant};
 use simulator::{Fleet, Outage};
 use tokio::sync::mpsc;
@@ -88,7 +89,7 @@ impl Play<'_> {
         staged: mpsc::Receiver<Outage>,
         shutdown: &CancellationToken,
     ) -> anyhow::Result<()> {
-        let publisher = Publisher::new(broker, None, "demo", Patience::Wait)?;
+        let mut publisher = Publisher::new(broker, &TlsFiles::default(), "demo", Patience::Wait)?;
         let tally = Tally::default();
         let (sender, source) = mpsc::channel(usize::from(MAX_IN_FLIGHT));
         let to = clock.now() + simulate::FOR_EVER;
@@ -133,7 +134,7 @@ impl Play<'_> {
 /// Opens the session that ingest will find, where the broker has none: a history up to this moment
 /// and a session that was lost before it began would contradict each other.
 async fn open_session(config: &ingest::Config) -> anyhow::Result<()> {
-    let target = config.broker.target(None)?;
+    let target = config.broker.target(&config.tls)?;
     let session = SessionOptions {
         client_id: config.client_id.clone(),
         expiry: config.session_expiry,

@@ -37,7 +37,9 @@ struct Listener {
 
 impl Listener {
     async fn new(broker: &Mosquitto) -> Self {
-        let mut options = url(broker).options("listener", None).unwrap();
+        let mut options = url(broker)
+            .options("listener", &TlsFiles::default())
+            .unwrap();
         options
             .set_clean_start(false)
             .set_session_expiry_interval(Some(3600));
@@ -100,11 +102,20 @@ async fn publish_text(
         format: None,
     };
     let rows = RowStream::start(input, REQUIRED, ProgressBar::hidden()).unwrap();
-    let publisher = Publisher::new(broker, None, "test", Patience::GiveUp).unwrap();
+    let mut publisher =
+        Publisher::new(broker, &TlsFiles::default(), "test", Patience::GiveUp).unwrap();
     let filter = TopicFilter::parse("devices/{device_id}/heartbeat").unwrap();
     let paper = Paper::default();
     let rate = rate.and_then(NonZeroU32::new);
-    let summary = publish_rows(rows, rate, &publisher, &filter, paper.report(), shutdown).await;
+    let summary = publish_rows(
+        rows,
+        rate,
+        &mut publisher,
+        &filter,
+        paper.report(),
+        shutdown,
+    )
+    .await;
     (summary, paper.text())
 }
 
