@@ -1,11 +1,13 @@
 #!/bin/sh
-# Makes the broker's files of passwords and rights, then runs the command it is given.
+# Makes the broker's files of settings, passwords and rights, then runs the command it is given.
 #
 #   entrypoint.sh mosquitto -c …    at the start
 #   entrypoint.sh                   makes the files anew; SIGHUP then lets a running broker read them
 #
 # Passwords come from MQTT_INGEST_PASSWORD and MQTT_FLEET_PASSWORD. Devices come from a file
-# devices.passwd beside this script, if there is one, as mosquitto_passwd writes it.
+# devices.passwd beside this script, if there is one, as mosquitto_passwd writes it. The broker listens
+# with TLS to those for whom there is an authority in the folder tls: see tls-devices.conf and
+# tls-services.conf.
 set -eu
 umask 077
 
@@ -50,6 +52,17 @@ mv "$run/passwords.new" "$run/passwords"
 # A copy, because the broker wants to be the only one who can read it.
 cat "$here/acl" >"$run/acl.new"
 mv "$run/acl.new" "$run/acl"
+
+# One file of settings: listeners with TLS come after the rest, each if it was given an authority.
+cat "$here/mosquitto.conf" >"$run/mosquitto.conf.new"
+for who in devices services; do
+    [ -e "$here/tls/$who-ca.pem" ] || continue
+    for needed in server.pem server.key; do
+        [ -r "$here/tls/$needed" ] || fail "tls/$who-ca.pem needs tls/$needed, readable by user $(id -u)"
+    done
+    { echo; cat "$here/tls-$who.conf"; } >>"$run/mosquitto.conf.new"
+done
+mv "$run/mosquitto.conf.new" "$run/mosquitto.conf"
 
 # mosquitto_pub reads its arguments from here: XDG_CONFIG_HOME=/run/mosquitto mosquitto_pub
 cat >"$run/mosquitto_pub" <<END

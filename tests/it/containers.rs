@@ -324,13 +324,7 @@ const INGEST: (&str, &str) = ("headcount-ingest", "ingest-0123456789");
 
 /// The broker of the deployment, with its files made by its own script.
 fn broker(compose: &Compose, folder: &DataDir, files: &Path) -> Mosquitto {
-    let (deploy, run) = (files.join("deploy"), files.join("run"));
-    std::fs::create_dir_all(&deploy).unwrap();
-    std::fs::create_dir_all(&run).unwrap();
-    for name in ["acl", "entrypoint.sh", "mosquitto.conf"] {
-        let from = root().join("deploy/mosquitto").join(name);
-        std::fs::copy(&from, deploy.join(name)).unwrap();
-    }
+    let (deploy, run) = broker_folders(files);
     let passwd = Command::new(find_program("mosquitto_passwd").unwrap())
         .args(["-b", "-c"])
         .arg(deploy.join("devices.passwd"))
@@ -350,7 +344,35 @@ fn broker(compose: &Compose, folder: &DataDir, files: &Path) -> Mosquitto {
     let error = String::from_utf8_lossy(&made.stderr);
     assert!(made.status.success(), "{error}");
 
-    let configuration = file("deploy/mosquitto/mosquitto.conf");
+    assert_eq!(
+        compose.list("mosquitto", "/command"),
+        ["mosquitto", "-c", "/run/mosquitto/mosquitto.conf"]
+    );
+    Mosquitto::start(folder, broker_options(&run)).unwrap()
+}
+
+/// The broker's files as they come, in a folder of their own, and a folder for those that its script
+/// makes of them.
+pub(crate) fn broker_folders(files: &Path) -> (PathBuf, PathBuf) {
+    let (deploy, run) = (files.join("deploy"), files.join("run"));
+    std::fs::create_dir_all(&deploy).unwrap();
+    std::fs::create_dir_all(&run).unwrap();
+    for name in [
+        "acl",
+        "entrypoint.sh",
+        "mosquitto.conf",
+        "tls-devices.conf",
+        "tls-services.conf",
+    ] {
+        let from = root().join("deploy/mosquitto").join(name);
+        std::fs::copy(&from, deploy.join(name)).unwrap();
+    }
+    (deploy, run)
+}
+
+/// What the broker's script has made, on this machine's folders and ports.
+pub(crate) fn broker_options(run: &Path) -> MosquittoOptions {
+    let configuration = std::fs::read_to_string(run.join("mosquitto.conf")).unwrap();
     let exchanged = [
         ("listener 1883\n", "listener {address}\n"),
         ("/run/mosquitto/", "{folder}/"),
@@ -360,16 +382,15 @@ fn broker(compose: &Compose, folder: &DataDir, files: &Path) -> Mosquitto {
         assert!(text.contains(there), "{there} is not in the configuration");
         text.replace(there, here)
     });
-    let options = MosquittoOptions {
+    MosquittoOptions {
         password_file: Some(run.join("passwords")),
         acl_file: Some(run.join("acl")),
         configuration: Some(configuration),
         ..MosquittoOptions::default()
-    };
-    Mosquitto::start(folder, options).unwrap()
+    }
 }
 
-fn entrypoint_command(deploy: &Path, run: &Path) -> Command {
+pub(crate) fn entrypoint_command(deploy: &Path, run: &Path) -> Command {
     let mut command = Command::new("/bin/sh");
     command
         .arg(deploy.join("entrypoint.sh"))
@@ -502,13 +523,7 @@ async fn the_deployment_counts_and_keeps_strangers_out() {
 #[test]
 fn the_brokers_script_refuses_what_would_be_open() {
     let files = tempfile::tempdir().unwrap();
-    let (deploy, run) = (files.path().join("deploy"), files.path().join("run"));
-    std::fs::create_dir_all(&deploy).unwrap();
-    std::fs::create_dir_all(&run).unwrap();
-    for name in ["acl", "entrypoint.sh"] {
-        let from = root().join("deploy/mosquitto").join(name);
-        std::fs::copy(&from, deploy.join(name)).unwrap();
-    }
+    let (deploy, run) = broker_folders(files.path());
     let attempt = |ingest: &str, fleet: &str| {
         let output = entrypoint_command(&deploy, &run)
             .env("MQTT_INGEST_PASSWORD", ingest)
@@ -553,6 +568,20 @@ fn the_brokers_script_refuses_what_would_be_open() {
     let passwords = std::fs::read_to_string(run.join("passwords")).unwrap();
     assert!(passwords.lines().any(|line| line == device), "{passwords}");
     assert_eq!(passwords.lines().count(), 4);
+
+    // An authority switches a listener with TLS on, and the broker then needs a certificate.
+    let settings = || std::fs::read_to_string(run.join("mosquitto.conf")).unwrap();
+    assert_eq!(settings(), file("deploy/mosquitto/mosquitto.conf"));
+    let tls = deploy.join("tls");
+    std::fs::create_dir(&tls).unwrap();
+    std::fs::write(tls.join("devices-ca.pem"), "").unwrap();
+    let (fine, error) = attempt("ingest-0123456789", "fleet-0123456789");
+    assert!(!fine && error.contains("tls/server.pem"), "{error}");
+    std::fs::write(tls.join("server.pem"), "").unwrap();
+    std::fs::write(tls.join("server.key"), "").unwrap();
+    assert!(attempt("ingest-0123456789", "fleet-0123456789").0);
+    assert!(settings().contains("\nlistener 8883\n"), "{}", settings());
+    assert!(!settings().contains("\nlistener 8884\n"), "{}", settings());
 }
 
 /// The promises that the file makes in its comments, kept by every service.

@@ -19,3 +19,4 @@ mod placing;
 mod redelivery;
 mod retention;
 mod standby;
+mod tls;

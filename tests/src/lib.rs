@@ -13,6 +13,7 @@
 
 pub mod agent;
 pub mod binary;
+pub mod certificates;
 pub mod dogstatsd;
 pub mod http;
 pub mod publisher;

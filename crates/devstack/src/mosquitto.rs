@@ -51,6 +51,12 @@ pub struct MosquittoOptions {
     /// [`MosquittoOptions::FOLDER`] the broker's folder, where the copies are called `passwords` and
     /// `acl`. All else that stands here is ignored, but for [`MosquittoOptions::extra`].
     pub configuration: Option<String>,
+    /// Files that are laid into the broker's folder when it starts, by the names they get there:
+    /// certificates, keys, and what else the configuration names.
+    pub files: Vec<(String, Vec<u8>)>,
+    /// Listeners beyond the first, each on a port of its own: in the configuration and in
+    /// [`MosquittoOptions::extra`] they listen on [`MosquittoOptions::further_address`].
+    pub further_listeners: usize,
     /// Further lines of the configuration file. Settings that come twice count as written last.
     pub extra: Vec<String>,
 }
@@ -64,6 +70,8 @@ impl Default for MosquittoOptions {
             acl_file: None,
             message_size_limit_bytes: None,
             configuration: None,
+            files: Vec::new(),
+            further_listeners: 0,
             extra: Vec::new(),
         }
     }
@@ -74,6 +82,12 @@ impl MosquittoOptions {
     pub const ADDRESS: &str = "{address}";
     /// Stands for the broker's folder.
     pub const FOLDER: &str = "{folder}";
+
+    /// Stands for the port and address of a further listener, counted from 0.
+    #[must_use]
+    pub fn further_address(number: usize) -> String {
+        format!("{{address-{number}}}")
+    }
 }
 
 /// A private Mosquitto broker, listening on 127.0.0.1. Stopped when dropped.
@@ -83,6 +97,7 @@ pub struct Mosquitto {
     options: MosquittoOptions,
     program: PathBuf,
     port: u16,
+    further_ports: Vec<u16>,
     running: Option<Guarded>,
     pid: u32,
 }
@@ -102,12 +117,15 @@ impl Mosquitto {
             options,
             program,
             port: 0,
+            further_ports: Vec::new(),
             running: None,
             pid: 0,
         };
         broker.plan.wait_for_predecessor()?;
         for port in candidates(broker.options.port) {
             broker.port = port;
+            let further = candidates(None).filter(|further| *further != port);
+            broker.further_ports = further.take(broker.options.further_listeners).collect();
             broker.write_configuration()?;
             if broker.launch()? {
                 return Ok(broker);
@@ -128,6 +146,12 @@ impl Mosquitto {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The TCP port of a further listener, counted from 0; `None` if there is no such listener.
+    #[must_use]
+    pub fn further_port(&self, number: usize) -> Option<u16> {
+        self.further_ports.get(number).copied()
     }
 
     /// The process id of the broker, also after it has ended.
@@ -230,6 +254,10 @@ impl Mosquitto {
     fn write_configuration(&self) -> Result<(), Error> {
         let passwords = self.copy_of(self.options.password_file.as_deref(), "passwords")?;
         let acl = self.copy_of(self.options.acl_file.as_deref(), "acl")?;
+        for (name, content) in &self.options.files {
+            let path = self.plan.folder.join(name);
+            self.plan.data_dir.write(&path, content)?;
+        }
         let configuration = self.configuration(passwords.as_deref(), acl.as_deref());
         self.plan
             .data_dir
@@ -247,12 +275,9 @@ impl Mosquitto {
 
     fn configuration(&self, passwords: Option<&Path>, acl: Option<&Path>) -> String {
         let address = format!("{} 127.0.0.1", self.port);
+        let extra = self.options.extra.join("\n");
         if let Some(given) = &self.options.configuration {
-            let folder = self.plan.folder.display().to_string();
-            let given = given
-                .replace(MosquittoOptions::ADDRESS, &address)
-                .replace(MosquittoOptions::FOLDER, &folder);
-            return format!("{given}\n{}\n", self.options.extra.join("\n"));
+            return self.filled_in(&format!("{given}\n{extra}\n"));
         }
         let mut lines = vec![
             format!("listener {address}"),
@@ -283,8 +308,21 @@ impl Mosquitto {
         if let Some(limit) = self.options.message_size_limit_bytes {
             lines.push(format!("message_size_limit {limit}"));
         }
-        lines.extend(self.options.extra.iter().cloned());
+        lines.push(self.filled_in(&extra));
         lines.join("\n") + "\n"
+    }
+
+    /// Replaces what stands for addresses and the folder.
+    fn filled_in(&self, text: &str) -> String {
+        let folder = self.plan.folder.display().to_string();
+        let address = |port: u16| format!("{port} 127.0.0.1");
+        let text = text
+            .replace(MosquittoOptions::ADDRESS, &address(self.port))
+            .replace(MosquittoOptions::FOLDER, &folder);
+        let further = self.further_ports.iter().enumerate();
+        further.fold(text, |text, (number, port)| {
+            text.replace(&MosquittoOptions::further_address(number), &address(*port))
+        })
     }
 
     /// Starts the broker on its port. False when somebody else has the port.

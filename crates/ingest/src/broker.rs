@@ -176,6 +176,8 @@ pub enum BrokerEvent {
     Message(Message),
     /// A message of ours was taken.
     Published,
+    /// A message of ours was refused, for this reason. Only MQTT 5 says so.
+    PublicationRefused(String),
     /// Something that needs no action.
     Nothing,
 }
@@ -225,6 +227,9 @@ pub enum BrokerError {
     /// The broker closed the connection without a word.
     #[error("the broker closed the connection")]
     Closed,
+    /// No agreement about certificates, or no TLS at all.
+    #[error("{0}")]
+    Tls(String),
     /// Anything else on the way.
     #[error("{0}")]
     Connection(String),

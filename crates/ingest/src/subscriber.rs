@@ -181,7 +181,8 @@ pub async fn listen(
                 // owner of the session gets it again.
                 BrokerEvent::Message(_) if draining.load(Ordering::Relaxed) => {}
                 BrokerEvent::Message(message) => listener.take(&message).await?,
-                BrokerEvent::Published => prober.taken(),
+                // Refused or not, it is answered, and the next may be sent.
+                BrokerEvent::Published | BrokerEvent::PublicationRefused(_) => prober.taken(),
                 BrokerEvent::Nothing => {}
             }
         }

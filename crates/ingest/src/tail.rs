@@ -108,7 +108,7 @@ mod tests {
             packet_id: 1,
             fingerprint: 1,
         };
-        for n in 0..1_000_000 {
+        for n in 0..1_000_000_usize {
             assert!(
                 tail.from()
                     .is_none_or(|from| from <= received(n.saturating_sub(READ_BACK)))

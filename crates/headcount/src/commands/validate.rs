@@ -200,7 +200,10 @@ async fn converse(
                     sender.publish(probe_topic, b"validate".to_vec());
                 }
                 BrokerEvent::Message(message) if message.topic == probe_topic => break,
-                BrokerEvent::Message(_) | BrokerEvent::Published | BrokerEvent::Nothing => {}
+                BrokerEvent::Message(_)
+                | BrokerEvent::Published
+                | BrokerEvent::PublicationRefused(_)
+                | BrokerEvent::Nothing => {}
             }
         }
         sender.disconnect();

@@ -139,7 +139,10 @@ impl Incoming {
         Ok(match self.packet().await? {
             wire::Incoming::Message(message) => BrokerEvent::Message(message),
             wire::Incoming::Subscribed => BrokerEvent::Subscribed,
-            wire::Incoming::Published => BrokerEvent::Published,
+            wire::Incoming::Published { refused: None } => BrokerEvent::Published,
+            wire::Incoming::Published {
+                refused: Some(reason),
+            } => BrokerEvent::PublicationRefused(reason),
             wire::Incoming::Connected { .. } | wire::Incoming::Other => BrokerEvent::Nothing,
         })
     }
@@ -283,6 +286,6 @@ impl Sender {
 
 impl From<io::Error> for BrokerError {
     fn from(error: io::Error) -> Self {
-        Self::Connection(tls::explain(&error).unwrap_or_else(|| error.to_string()))
+        tls::explain(&error).map_or_else(|| Self::Connection(error.to_string()), Self::Tls)
     }
 }

@@ -54,7 +54,14 @@ impl From<ConnectionError> for BrokerError {
                 ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized,
             ) => Self::wrong_login(),
             ConnectionError::ConnectionRefused(code) => Self::Refused(format!("{code:?}")),
-            error => Self::Connection(tls::explain(&error).unwrap_or_else(|| error.to_string())),
+            error => {
+                // The library does not name this one as its error's source.
+                let source: &(dyn std::error::Error + 'static) = match &error {
+                    ConnectionError::MqttState(StateError::Deserialization(source)) => source,
+                    error => error,
+                };
+                tls::explain(source).map_or_else(|| Self::Connection(error.to_string()), Self::Tls)
+            }
         }
     }
 }

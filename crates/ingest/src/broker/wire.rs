@@ -39,7 +39,9 @@ pub(super) enum Incoming {
         keep_alive_secs: Option<u16>,
     },
     Subscribed,
-    Published,
+    Published {
+        refused: Option<String>,
+    },
     Message(Message),
     Other,
 }
@@ -205,7 +207,12 @@ fn decode_v5(stream: &mut BytesMut) -> Result<Option<Incoming>, BrokerError> {
                 None => Incoming::Subscribed,
             }
         }
-        v5::Packet::PubAck(_) => Incoming::Published,
+        v5::Packet::PubAck(ack) => Incoming::Published {
+            refused: match ack.reason {
+                v5::PubAckReason::Success | v5::PubAckReason::NoMatchingSubscribers => None,
+                reason => Some(format!("{reason:?}")),
+            },
+        },
         v5::Packet::Publish(publish) => Incoming::Message(Message {
             packet_id: (publish.qos != five::QoS::AtMostOnce).then_some(publish.pkid),
             redelivered: publish.dup,
@@ -263,7 +270,7 @@ fn decode_v311(stream: &mut BytesMut) -> Result<Option<Incoming>, BrokerError> {
             }
             Incoming::Subscribed
         }
-        v4::Packet::PubAck(_) => Incoming::Published,
+        v4::Packet::PubAck(_) => Incoming::Published { refused: None },
         v4::Packet::Publish(publish) => Incoming::Message(Message {
             packet_id: (publish.qos != four::QoS::AtMostOnce).then_some(publish.pkid),
             redelivered: publish.dup,
