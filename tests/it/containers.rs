@@ -354,7 +354,7 @@ fn broker(compose: &Compose, folder: &DataDir, files: &Path) -> Mosquitto {
 /// The broker's files as they come, in a folder of their own, and a folder for those that its script
 /// makes of them.
 pub(crate) fn broker_folders(files: &Path) -> (PathBuf, PathBuf) {
-    let (deploy, run) = (files.join("deploy"), files.join("run"));
+    let (deploy, run) = (files.join("mosquitto"), files.join("run"));
     std::fs::create_dir_all(&deploy).unwrap();
     std::fs::create_dir_all(&run).unwrap();
     for name in [

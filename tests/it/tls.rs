@@ -1,7 +1,7 @@
 //! Over TLS: a private authority, devices and headcount with certificates of their own, and the very
 //! files that the containers' broker is set up with.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
@@ -49,34 +49,7 @@ impl Stage {
         std::fs::write(tls.join("devices-ca.pem"), devices.certificate()).unwrap();
         std::fs::write(tls.join("services-ca.pem"), services.certificate()).unwrap();
 
-        let made = entrypoint_command(&deploy, &run)
-            .env("MQTT_INGEST_PASSWORD", "ingest-0123456789")
-            .env("MQTT_FLEET_PASSWORD", "fleet-0123456789")
-            .output()
-            .unwrap();
-        let error = String::from_utf8_lossy(&made.stderr);
-        assert!(made.status.success(), "{error}");
-
-        let mut options = broker_options(&run);
-        let mut configuration = options.configuration.take().unwrap();
-        for (number, port) in LISTENERS.iter().enumerate() {
-            let (there, here) = (
-                format!("listener {port}\n"),
-                format!("listener {}\n", MosquittoOptions::further_address(number)),
-            );
-            assert!(configuration.contains(&there), "{there}");
-            configuration = configuration.replace(&there, &here);
-        }
-        options.configuration =
-            Some(configuration.replace("/etc/headcount-mosquitto/tls/", "{folder}/"));
-        options.further_listeners = LISTENERS.len();
-        let files = std::fs::read_dir(&tls).unwrap().map(|entry| {
-            let entry = entry.unwrap();
-            let name = entry.file_name().into_string().unwrap();
-            (name, std::fs::read(entry.path()).unwrap())
-        });
-        options.files = files.collect();
-        let broker = Mosquitto::start(&DataDir::temporary().unwrap(), options).unwrap();
+        let broker = start(&deploy, &run);
         std::fs::write(folder.path().join("ca.pem"), server.certificate()).unwrap();
         Self {
             broker,
@@ -159,6 +132,38 @@ impl Stage {
         }
         command
     }
+}
+
+/// A broker as its container starts it, with the certificates in its folder.
+fn start(deploy: &Path, run: &Path) -> Mosquitto {
+    let made = entrypoint_command(deploy, run)
+        .env("MQTT_INGEST_PASSWORD", "ingest-0123456789")
+        .env("MQTT_FLEET_PASSWORD", "fleet-0123456789")
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&made.stderr);
+    assert!(made.status.success(), "{error}");
+
+    let mut options = broker_options(run);
+    let mut configuration = options.configuration.take().unwrap();
+    for (number, port) in LISTENERS.iter().enumerate() {
+        let (there, here) = (
+            format!("listener {port}\n"),
+            format!("listener {}\n", MosquittoOptions::further_address(number)),
+        );
+        assert!(configuration.contains(&there), "{there}");
+        configuration = configuration.replace(&there, &here);
+    }
+    options.configuration =
+        Some(configuration.replace("/etc/headcount-mosquitto/tls/", "{folder}/"));
+    options.further_listeners = LISTENERS.len();
+    let files = std::fs::read_dir(deploy.join("tls")).unwrap().map(|entry| {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        (name, std::fs::read(entry.path()).unwrap())
+    });
+    options.files = files.collect();
+    Mosquitto::start(&DataDir::temporary().unwrap(), options).unwrap()
 }
 
 fn published(output: &Output) -> bool {
@@ -295,6 +300,76 @@ async fn the_commands_speak_tls_and_say_what_is_wrong_with_it() {
     let (code, said) = run(stage.command(&world, &["validate"], ours)).await;
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("mqtts://"), "{said}");
+    stage.end().await;
+}
+
+/// Certificates by the script that the documentation has people run.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_script_certifies_broker_devices_and_services() {
+    if find_program("openssl").is_err() {
+        eprintln!("skipped: openssl is not installed");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let deploy = folder.path().join("deploy");
+    let (broker_files, run_folder) = broker_folders(&deploy);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/certify.sh");
+    std::fs::copy(script, deploy.join("certify.sh")).unwrap();
+    let certify = |arguments: [&str; 2]| {
+        let mut command = Command::new(deploy.join("certify.sh"));
+        let output = command.args(arguments).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        (output.status.code(), error)
+    };
+    for arguments in [
+        ["broker", "127.0.0.1"],
+        ["device", "ph-0001"],
+        ["service", "headcount-ingest"],
+    ] {
+        let (code, error) = certify(arguments);
+        assert_eq!(code, Some(0), "{arguments:?}: {error}");
+    }
+    for (arguments, named) in [
+        // It would have the rights of headcount itself.
+        (["device", "headcount-ingest"], "rights of its own"),
+        (["device", "../ph-0001"], "no device id"),
+        (["device", "ph/0001"], "no device id"),
+        (["service", "ph-0001"], "no user"),
+        (["broker", "a b"], "no host"),
+    ] {
+        let (code, error) = certify(arguments);
+        assert_eq!(code, Some(1), "{arguments:?}: {error}");
+        assert!(error.contains(named), "{arguments:?}: {error}");
+    }
+    assert_eq!(certify(["authority", "devices"]).0, Some(2));
+
+    let broker = tokio::task::spawn_blocking(move || start(&broker_files, &run_folder))
+        .await
+        .unwrap();
+    let authorities = folder.path().join("authorities");
+    std::fs::copy(
+        authorities.join("servers.pem"),
+        folder.path().join("ca.pem"),
+    )
+    .unwrap();
+    let stage = Stage {
+        broker,
+        devices: Authority::new("Unused"),
+        services: Authority::new("Unused"),
+        folder,
+    };
+    let files = |name: &str| TlsFiles {
+        ca_file: Some(stage.path("ca.pem")),
+        client_certificate_file: Some(authorities.join(format!("{name}.pem"))),
+        client_key_file: Some(authorities.join(format!("{name}.key"))),
+    };
+    let topic = ["-t", "devices/ph-0001/heartbeat"];
+    let device = stage.publish(DEVICES, Some(&files("devices/ph-0001")), &topic);
+    assert!(published(&device), "{device:?}");
+    let world = World::with_broker("2026-11-21T01:10:00Z", stage.url(SERVICES)).await;
+    let ours = files("services/headcount-ingest");
+    let (_, said) = run(stage.command(&world, &["validate"], &ours)).await;
+    assert!(said.contains("our own probe came back"), "{said}");
     stage.end().await;
 }
 
