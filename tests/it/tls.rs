@@ -10,7 +10,7 @@ use headcount_tests::binary;
 use headcount_tests::certificates::{Authority, Certified};
 use headcount_tests::http::get;
 use headcount_tests::world::World;
-use ingest::broker::{BrokerError, BrokerEvent, BrokerUrl, Connection, SessionOptions};
+use ingest::broker::{BrokerError, BrokerUrl, Connection, SessionOptions};
 use ingest::tls::{TlsFiles, Watch};
 use ingest::topic::TopicFilter;
 
@@ -288,6 +288,29 @@ async fn the_commands_speak_tls_and_say_what_is_wrong_with_it() {
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("mqtt.ca_file"), "{said}");
 
+    // Who may not write our probes. Mosquitto 2.0.11 refuses one and closes the connection, and its
+    // end may be seen before the refusal.
+    for name in ["fleet", "stranger"] {
+        let files = stage.files(&stage.services.client(name), name);
+        let (code, said) = run(stage.command(&world, &["validate"], &files)).await;
+        assert_eq!(code, Some(1), "{said}");
+        let fix = "let the name in our certificate, and nobody else, write headcount/#";
+        assert!(said.contains(fix), "{name}: {said}");
+    }
+    let port = stage.broker.port();
+    world.broker_url = format!("mqtt://headcount-ingest:hunter2hunter2@127.0.0.1:{port}");
+    let (code, said) = run(stage.command(&world, &["validate"], &TlsFiles::default())).await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("user and password in mqtt.url"), "{said}");
+    assert!(!said.contains("hunter2"), "{said}");
+    world.broker_url = format!("mqtts://127.0.0.1:{port}");
+    let (_, said) = run(stage.command(&world, &["validate"], &TlsFiles::default())).await;
+    assert!(
+        said.contains("mqtt:// for none") || said.contains("that the broker runs"),
+        "{said}"
+    );
+    world.broker_url = stage.url(SERVICES);
+
     // Half of a certificate, and one without TLS, are mistakes that need no broker.
     let half = TlsFiles {
         client_key_file: None,
@@ -380,16 +403,10 @@ async fn connect(url: &str, watch: &mut Watch) -> Result<(), BrokerError> {
         client_id: "rotation".to_owned(),
         expiry: Duration::ZERO,
         receive_maximum: 10,
-        max_waiting_acks: 10,
         keep_alive: Duration::from_secs(5),
     };
-    let options = broker.options_with(&session.client_id, watch.config());
-    let mut connection = Connection::new(options, &session);
-    loop {
-        if let BrokerEvent::Connected { .. } = connection.next().await? {
-            return Ok(());
-        }
-    }
+    let target = broker.target_with(watch.config());
+    Connection::open(&target, None, &session).await.map(drop)
 }
 
 /// A certificate that is replaced on the disk is noticed and used, without a restart.

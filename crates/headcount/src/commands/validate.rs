@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use exporter::dogstatsd::Address;
-use ingest::broker::{BrokerError, BrokerEvent, Connection, SessionOptions};
+use ingest::broker::{BrokerError, BrokerEvent, Connection, Protocol, SessionOptions, Target};
 
 use crate::app::App;
 
-/// How long the broker may take to answer.
+/// How long a conversation with the broker may take.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long an Agent that is not there may take to say so.
@@ -120,7 +120,7 @@ async fn broker(app: &App, report: &mut Report) {
             report.problem(
                 "broker",
                 format!("{error:#}"),
-                "name a readable PEM file, or none",
+                "name PEM files that this user can read; without mqtt.ca_file the system's authorities are trusted",
             );
             return;
         }
@@ -133,89 +133,149 @@ async fn broker(app: &App, report: &mut Report) {
         receive_maximum: app.config.file.mqtt.receive_maximum,
         keep_alive: Duration::from_secs(app.config.file.mqtt.keep_alive_secs),
     };
-    let filter = app.config.topic_filter.subscription();
     let probe_topic = ingest::probe::topic(&slot);
-    let talk = async {
-        let connection = Connection::open(&target, app.config.file.mqtt.version.into(), &session)
-            .await
-            .map_err(|error| (Reached::Nothing, error.to_string()))?;
-        let protocol = connection.sender.protocol();
-        converse(connection, filter, &probe_topic).await?;
-        Ok(protocol)
+    let filter = app.config.topic_filter.subscription();
+    let talk = Talk {
+        target: &target,
+        protocol: app.config.file.mqtt.version.into(),
+        session: &session,
+        filter,
+        probe_topic: &probe_topic,
+        reached: Reached::Nothing,
     };
-    let (reached, error) = match tokio::time::timeout(BROKER_TIMEOUT, talk).await {
-        Ok(Ok(protocol)) => {
+    let (reached, fault) = match talk.run().await {
+        Ok(protocol) => {
             report.fine(
                 "broker",
                 format!("{address}: MQTT {protocol}, subscribed, our own probe came back"),
             );
             return;
         }
-        Ok(Err((reached, error))) => (reached, error),
-        Err(_) => (
-            Reached::Subscribed,
-            "our own probe did not come back".to_owned(),
-        ),
+        Err(at) => at,
     };
-    let fix = match reached {
-        Reached::Nothing => {
-            "check mqtt.url (HEADCOUNT_MQTT__URL), that the broker runs, speaks MQTT 5, and knows our login"
-        }
-        Reached::Connected => {
-            "let our login read the topic filter (mqtt.topic_filter) and headcount/#"
-        }
-        Reached::Subscribed => {
-            "let our login, and no other, write to headcount/#: without probes no hour can be closed"
-        }
+    let who = if app.config.tls.client_certificate_file.is_some() {
+        "the name in our certificate"
+    } else {
+        "the user in mqtt.url"
     };
-    report.problem("broker", format!("{address}: {error}"), fix);
+    let (what, fix) = explain(reached, &fault, filter, who);
+    report.problem("broker", format!("{address}: {what}"), &fix);
 }
 
 /// How far a conversation with the broker came.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reached {
+    /// Nothing was heard of it.
     Nothing,
+    /// It let us in.
     Connected,
-    Subscribed,
+    /// It lets us read heartbeats.
+    Filter,
+    /// It lets us read our probes.
+    Probes,
 }
 
-async fn converse(
-    connection: Connection,
-    filter: &str,
-    probe_topic: &str,
-) -> Result<(), (Reached, String)> {
-    let Connection {
-        mut incoming,
-        mut outgoing,
-        sender,
-        ..
-    } = connection;
-    let mut reached = Reached::Connected;
-    sender.subscribe(&[filter, probe_topic]);
-    let talk = async {
-        loop {
-            match incoming.next().await? {
-                BrokerEvent::Subscribed => {
-                    reached = Reached::Subscribed;
-                    sender.publish(probe_topic, b"validate".to_vec());
-                }
-                BrokerEvent::Message(message) if message.topic == probe_topic => break,
-                BrokerEvent::Message(_)
-                | BrokerEvent::Published
-                | BrokerEvent::PublicationRefused(_)
-                | BrokerEvent::Nothing => {}
-            }
+/// What kept a conversation from going on.
+#[derive(Debug)]
+enum Fault {
+    /// The connection ended, or was not made.
+    Broker(BrokerError),
+    /// A message of ours was refused, for this reason.
+    Refused(String),
+    /// The broker said nothing for [`BROKER_TIMEOUT`].
+    Silence,
+}
+
+/// What to say about a fault, and what to do about it.
+fn explain(reached: Reached, fault: &Fault, filter: &str, who: &str) -> (String, String) {
+    let what = match fault {
+        Fault::Broker(error) => error.to_string(),
+        Fault::Refused(reason) => format!("it refuses our probe: {reason}"),
+        Fault::Silence if reached == Reached::Probes => {
+            "our own probe did not come back".to_owned()
         }
-        sender.disconnect();
-        // The broker closes the connection when it has read that.
-        while incoming.next().await.is_ok() {}
-        Ok(())
+        Fault::Silence => format!("no answer for {} s", BROKER_TIMEOUT.as_secs()),
     };
-    let talked = tokio::select! {
-        talked = talk => talked,
-        error = outgoing.run() => Err(error),
+    let fix = match (reached, fault) {
+        (_, Fault::Broker(BrokerError::Tls(_))) => {
+            "mend what stands in brackets; mqtts:// is for TLS, mqtt:// for none".to_owned()
+        }
+        (_, Fault::Broker(BrokerError::Refused(_))) => {
+            "check user and password in mqtt.url (HEADCOUNT_MQTT__URL), and that the broker lets this user \
+             choose mqtt.client_id"
+                .to_owned()
+        }
+        (Reached::Nothing, _) => {
+            "check mqtt.url (HEADCOUNT_MQTT__URL), that the broker runs and speaks MQTT".to_owned()
+        }
+        (Reached::Connected, _) => format!("let {who} read {filter} (mqtt.topic_filter)"),
+        (Reached::Filter, _) => format!("let {who} read headcount/#"),
+        (Reached::Probes, Fault::Silence) => format!(
+            "let {who}, and nobody else, read and write headcount/#: without probes no hour can be closed"
+        ),
+        (Reached::Probes, _) => format!(
+            "let {who}, and nobody else, write headcount/#: without probes no hour can be closed"
+        ),
     };
-    talked.map_err(|error: BrokerError| (reached, error.to_string()))
+    (what, fix)
+}
+
+/// A conversation with the broker, step by step, so that a refusal tells what was refused.
+struct Talk<'a> {
+    target: &'a Target,
+    protocol: Option<Protocol>,
+    session: &'a SessionOptions,
+    filter: &'a str,
+    probe_topic: &'a str,
+    reached: Reached,
+}
+
+impl Talk<'_> {
+    /// Talks until our own probe is back.
+    async fn run(mut self) -> Result<Protocol, (Reached, Fault)> {
+        let talked = tokio::time::timeout(BROKER_TIMEOUT, self.converse()).await;
+        talked
+            .unwrap_or(Err(Fault::Silence))
+            .map_err(|fault| (self.reached, fault))
+    }
+
+    async fn converse(&mut self) -> Result<Protocol, Fault> {
+        let Connection {
+            mut incoming,
+            mut outgoing,
+            sender,
+            ..
+        } = Connection::open(self.target, self.protocol, self.session)
+            .await
+            .map_err(Fault::Broker)?;
+        self.reached = Reached::Connected;
+        sender.subscribe(&[self.filter]);
+        let talk = async {
+            loop {
+                match incoming.next().await.map_err(Fault::Broker)? {
+                    BrokerEvent::Subscribed if self.reached == Reached::Connected => {
+                        self.reached = Reached::Filter;
+                        sender.subscribe(&[self.probe_topic]);
+                    }
+                    BrokerEvent::Subscribed => {
+                        self.reached = Reached::Probes;
+                        sender.publish(self.probe_topic, b"validate".to_vec());
+                    }
+                    BrokerEvent::Message(message) if message.topic == self.probe_topic => break,
+                    BrokerEvent::PublicationRefused(reason) => return Err(Fault::Refused(reason)),
+                    BrokerEvent::Message(_) | BrokerEvent::Published | BrokerEvent::Nothing => {}
+                }
+            }
+            sender.disconnect();
+            // The broker closes the connection when it has read that.
+            while incoming.next().await.is_ok() {}
+            Ok(sender.protocol())
+        };
+        tokio::select! {
+            talked = talk => talked,
+            error = outgoing.run() => Err(Fault::Broker(error)),
+        }
+    }
 }
 
 fn agent(app: &App, report: &mut Report) {
@@ -289,5 +349,38 @@ fn api(app: &App, report: &mut Report) {
             "api",
             "api.public_url is not set: links will not carry a host",
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_says_what_to_change() {
+        let told = |reached, fault| {
+            let (what, fix) = explain(
+                reached,
+                &fault,
+                "devices/+/heartbeat",
+                "the user in mqtt.url",
+            );
+            format!("{what} → {fix}")
+        };
+        let tls = Fault::Broker(BrokerError::Tls(
+            "no such authority (mqtt.ca_file)".to_owned(),
+        ));
+        assert!(told(Reached::Nothing, tls).contains("mqtt.ca_file"));
+        let login = Fault::Broker(BrokerError::Refused("wrong".to_owned()));
+        assert!(told(Reached::Nothing, login).contains("user and password"));
+        let away = Fault::Broker(BrokerError::Connection("refused".to_owned()));
+        assert!(told(Reached::Nothing, away).contains("that the broker runs"));
+        let refused =
+            || Fault::Broker(BrokerError::SubscriptionRefused("NotAuthorized".to_owned()));
+        assert!(told(Reached::Connected, refused()).contains("read devices/+/heartbeat"));
+        assert!(told(Reached::Filter, refused()).contains("read headcount/#"));
+        let probe = Fault::Refused("NotAuthorized".to_owned());
+        assert!(told(Reached::Probes, probe).contains("write headcount/#"));
+        assert!(told(Reached::Probes, Fault::Silence).contains("read and write headcount/#"));
     }
 }
