@@ -16,6 +16,7 @@ mod killed;
 mod lateness;
 mod one_heartbeat;
 mod placing;
+mod quarantine;
 mod redelivery;
 mod retention;
 mod standby;

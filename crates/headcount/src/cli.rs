@@ -58,6 +58,8 @@ enum Command {
     Import(commands::import::ImportArgs),
     /// Print exact counts
     Count(commands::count::CountArgs),
+    /// Look at what was set aside, and count it after all
+    Quarantine(commands::quarantine::QuarantineArgs),
     /// Close an hour, or close it again, and send it anew
     Close(commands::close::CloseArgs),
 }
@@ -188,6 +190,12 @@ async fn dispatch(command: Command, config: Config) -> anyhow::Result<ExitCode> 
             app.anchor().await?;
             commands::count::count(&args, &app).await?;
             Ok(ExitCode::SUCCESS)
+        }
+        Command::Quarantine(args) => {
+            let app = App::new(config, "quarantine")?;
+            app.anchor().await?;
+            roles::end_on_signal(&app.shutdown);
+            commands::quarantine::quarantine(args, &app).await
         }
         Command::Close(args) => {
             let app = App::new(config, "close")?;

@@ -28,8 +28,20 @@ fn every_command_explains_itself() {
     assert_eq!(help.status.code(), Some(0));
     let text = String::from_utf8(help.stdout).unwrap();
     for command in [
-        "run", "ingest", "exporter", "api", "migrate", "init", "validate", "health", "simulate",
-        "publish", "import", "count", "close",
+        "run",
+        "ingest",
+        "exporter",
+        "api",
+        "migrate",
+        "init",
+        "validate",
+        "health",
+        "simulate",
+        "publish",
+        "import",
+        "count",
+        "quarantine",
+        "close",
     ] {
         assert!(
             text.contains(&format!("\n  {command} ")),
@@ -86,6 +98,7 @@ fn a_database_that_is_away_exits_with_1_and_says_so() {
         &["migrate"][..],
         &["count", "--country", "ph", "--from", "2026-11-21"][..],
         &["close", "--country", "ph", "--hour", "2026-11-21T10:00"][..],
+        &["quarantine", "list"][..],
     ] {
         let output = headcount(arguments, &away);
         let message = error(&output);

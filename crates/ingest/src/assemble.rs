@@ -31,6 +31,8 @@ pub struct Placed {
 pub enum Verdict {
     /// It is a heartbeat of this device.
     Heartbeat(Beat),
+    /// Its device was counted when it came; what it says is kept as evidence.
+    Evidence(Beat),
     /// It counts for nothing.
     Rejected(SetAside),
 }
@@ -67,11 +69,16 @@ pub(crate) fn assemble<'a>(messages: &'a [Placed], present: &Present, now: Insta
     for message in messages {
         match &message.verdict {
             Verdict::Rejected(set_aside) => quarantine(&mut batch, message, set_aside),
+            Verdict::Evidence(beat) => evidence(&mut batch, message, beat, None),
             Verdict::Heartbeat(beat) => {
                 if let Some(set_aside) = &beat.arrival.set_aside {
                     quarantine(&mut batch, message, set_aside);
                 }
-                evidence(&mut batch, message, beat);
+                let heard_at = match beat.heard {
+                    Heard::At(heard_at) => Some(heard_at),
+                    Heard::SomeTimeSince(_) => None,
+                };
+                evidence(&mut batch, message, beat, heard_at);
                 match (beat.heard, beat.hour) {
                     (Heard::At(heard_at), Some(hour)) => {
                         let carrier = CarrierSet::of(beat.carrier_bit);
@@ -144,7 +151,12 @@ fn quarantine(batch: &mut Batch<'_>, message: &Placed, set_aside: &SetAside) {
     }
 }
 
-fn evidence<'a>(batch: &mut Batch<'a>, message: &Placed, beat: &'a Beat) {
+fn evidence<'a>(
+    batch: &mut Batch<'a>,
+    message: &Placed,
+    beat: &'a Beat,
+    heard_at: Option<Instant>,
+) {
     let row = |heartbeat: &'a Heartbeat| HeartbeatRow {
         received_at: message.received_at,
         heard_at: None,
@@ -157,10 +169,7 @@ fn evidence<'a>(batch: &mut Batch<'a>, message: &Placed, beat: &'a Beat) {
     };
     batch.heartbeats.extend(beat.arrival.older.iter().map(row));
     batch.heartbeats.push(HeartbeatRow {
-        heard_at: match beat.heard {
-            Heard::At(heard_at) => Some(heard_at),
-            Heard::SomeTimeSince(_) => None,
-        },
+        heard_at,
         delivery: Some(beat.arrival.delivery),
         ..row(&beat.arrival.heartbeat)
     });

@@ -10,16 +10,19 @@
 //! 5. the store commits them, and only then does the broker get its acknowledgement.
 //!
 //! [`slot`] holds the lease under which all this happens, [`probe`] moves the watermark, and
-//! [`tail`] recognises what the broker sends twice.
+//! [`tail`] recognises what the broker sends twice. What was set aside goes the same way later, when
+//! a person asks for it ([`replay`]).
 
 pub mod assemble;
 pub mod broker;
 pub mod decode;
+mod encode;
 pub mod place;
 mod placer;
 mod present;
 pub mod probe;
 mod quarantine;
+pub mod replay;
 mod retry;
 pub mod roster;
 pub mod slot;

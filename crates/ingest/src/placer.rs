@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use model::{Carrier, Heard, Instant, Reason, Segment};
+use model::{Carrier, Country, Heard, Instant, Reason, Segment, ZoneHistory};
 use store::batch::Writer as StoreWriter;
 use telemetry::Counter;
 
 use crate::assemble::{Beat, Placed, Verdict};
 use crate::place::place;
-use crate::quarantine::SetAside;
+use crate::quarantine::{Limiter, SetAside};
 use crate::retry::Retry;
 use crate::roster::{Atlas, Devices};
 use crate::subscriber::{Arrival, Content};
@@ -35,6 +35,7 @@ pub(crate) struct Placer<'a> {
     context: &'a Context,
     devices: Devices,
     atlas: Atlas,
+    limiter: Limiter,
     refreshed_at: Option<std::time::Instant>,
 }
 
@@ -45,8 +46,14 @@ impl<'a> Placer<'a> {
             context,
             devices: Devices::default(),
             atlas: Atlas::default(),
+            limiter: Limiter::default(),
             refreshed_at: None,
         }
+    }
+
+    /// The zones of a country in use.
+    pub(crate) fn zones(&self, country: Country) -> Option<&ZoneHistory> {
+        self.atlas.country(country).map(|row| &row.zones)
     }
 
     /// Reads anew what others may have changed, when it is time.
@@ -156,7 +163,14 @@ impl<'a> Placer<'a> {
                 Registry::Closed => Reason::ClosedRegistry,
                 Registry::Open { .. } => Reason::Cardinality,
             };
-            return Verdict::Rejected(SetAside::of(reason, &arrival));
+            if self.limiter.keeps(received_at, reason) {
+                let filter = &self.config.topic_filter;
+                return Verdict::Rejected(SetAside::of(reason, &arrival, filter));
+            }
+            return Verdict::Rejected(SetAside {
+                reason,
+                evidence: None,
+            });
         };
         let mut segment = place(
             &arrival.heartbeat,

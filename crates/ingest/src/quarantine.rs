@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use model::{Instant, Reason};
 use store::quarantine::MAX_KEPT_BYTES;
 
+use crate::encode::encode;
 use crate::subscriber::Arrival;
+use crate::topic::TopicFilter;
 
 /// Messages kept per reason and minute; the rest is only counted. A fleet with a broken firmware
 /// would otherwise fill the disk with copies of the same mistake.
@@ -21,16 +23,24 @@ pub struct SetAside {
 }
 
 impl SetAside {
-    /// For a message whose bytes are gone: what was read from it is kept.
-    pub(crate) fn of(reason: Reason, arrival: &Arrival) -> Self {
-        let payload = format!("{:?}", arrival.heartbeat).into_bytes();
+    /// For a message whose bytes are gone: a payload is kept that says the same, so that the
+    /// message can be counted once its reason is mended.
+    pub(crate) fn of(reason: Reason, arrival: &Arrival, filter: &TopicFilter) -> Self {
+        let original = arrival.set_aside.as_ref();
+        let evidence = match original.and_then(|original| original.evidence.clone()) {
+            Some(evidence) => evidence,
+            None => {
+                let payload = encode(&arrival.heartbeat, &arrival.older);
+                Evidence {
+                    topic: filter.topic_of(&arrival.device_id),
+                    payload_bytes: payload.len(),
+                    payload,
+                }
+            }
+        };
         Self {
             reason,
-            evidence: Some(Evidence {
-                topic: arrival.device_id.to_string(),
-                payload_bytes: payload.len(),
-                payload,
-            }),
+            evidence: Some(evidence),
         }
     }
 }
@@ -54,13 +64,8 @@ pub(crate) struct Limiter {
 }
 
 impl Limiter {
-    pub(crate) fn set_aside(
-        &mut self,
-        now: Instant,
-        reason: Reason,
-        topic: &[u8],
-        payload: &[u8],
-    ) -> SetAside {
+    /// Whether one more message with this reason is kept.
+    pub(crate) fn keeps(&mut self, now: Instant, reason: Reason) -> bool {
         let minute = model::hour::minute(now);
         if minute != self.minute {
             self.minute = minute;
@@ -68,21 +73,25 @@ impl Limiter {
         }
         let kept = self.kept.entry(reason).or_default();
         if *kept >= MAX_KEPT_PER_MINUTE {
-            return SetAside {
-                reason,
-                evidence: None,
-            };
+            return false;
         }
         *kept += 1;
-        let evidence = Evidence {
+        true
+    }
+
+    pub(crate) fn set_aside(
+        &mut self,
+        now: Instant,
+        reason: Reason,
+        topic: &[u8],
+        payload: &[u8],
+    ) -> SetAside {
+        let evidence = self.keeps(now, reason).then(|| Evidence {
             topic: String::from_utf8_lossy(&topic[..topic.len().min(MAX_KEPT_BYTES)]).into_owned(),
             payload: payload[..payload.len().min(MAX_KEPT_BYTES)].to_vec(),
             payload_bytes: payload.len(),
-        };
-        SetAside {
-            reason,
-            evidence: Some(evidence),
-        }
+        });
+        SetAside { reason, evidence }
     }
 }
 

@@ -105,6 +105,12 @@ impl TopicFilter {
         &self.subscription
     }
 
+    /// The topic on which a device sends.
+    #[must_use]
+    pub fn topic_of(&self, device_id: &DeviceId) -> String {
+        self.subscription.replacen('+', device_id.as_str(), 1)
+    }
+
     /// The device that `topic` names.
     ///
     /// # Errors
@@ -194,6 +200,8 @@ mod tests {
             filter.device_id("v1/acme/ph-0001/hb").unwrap().as_str(),
             "ph-0001"
         );
+        let device = DeviceId::parse("ph-0001").unwrap();
+        assert_eq!(filter.topic_of(&device), "v1/acme/ph-0001/hb");
         let long = format!("v1/acme/{}/hb", "x".repeat(10_240));
         for (topic, reason) in [
             ("v1/acme//hb", Reason::DeviceId),

@@ -30,6 +30,7 @@ use crate::quarantine::SetAside;
 use crate::retry::Retry;
 use crate::subscriber::{Content, Delivered, Item};
 use crate::tail::Tail;
+use crate::topic::TopicFilter;
 use crate::waiting;
 use crate::{Config, Context};
 
@@ -375,7 +376,8 @@ impl<'a> Writer<'a> {
                     let bearable = refused < MAX_REFUSED || refused * 100 < messages.len();
                     if bearable {
                         refused += 1;
-                        refuse(&mut messages[part.start], &error);
+                        let filter = &self.config.topic_filter;
+                        refuse(&mut messages[part.start], &error, filter);
                     } else {
                         Gauge::Holding.set(1);
                         tracing::error!(
@@ -421,11 +423,11 @@ impl<'a> Writer<'a> {
 }
 
 /// Turns a message that the database refused into one that is set aside.
-fn refuse(message: &mut Placed, error: &store::Error) {
+fn refuse(message: &mut Placed, error: &store::Error, filter: &TopicFilter) {
     Counter::MessagesQuarantined.add(1);
     tracing::warn!(%error, "the database refused a message; it is set aside");
     if let Verdict::Heartbeat(beat) = &message.verdict {
-        message.verdict = Verdict::Rejected(SetAside::of(Reason::Refused, &beat.arrival));
+        message.verdict = Verdict::Rejected(SetAside::of(Reason::Refused, &beat.arrival, filter));
     } else {
         // What was set aside is itself refused: count it, keep nothing of it.
         message.verdict = Verdict::Rejected(SetAside {

@@ -61,6 +61,30 @@ impl Reason {
         }
     }
 
+    /// Reads the word that [`Self::as_str`] writes.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
+    }
+
+    /// What it means, in words that follow "it is set aside because".
+    #[must_use]
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Topic => "the topic does not fit the topic filter",
+            Self::DeviceId => "the topic's device level is not a device id",
+            Self::Identity => "the payload names another device than the topic",
+            Self::ClosedRegistry => "the registry is closed and does not know the device",
+            Self::Cardinality => "there are as many devices as registry.max_devices allows",
+            Self::Size => "the payload is too large or has too many entries",
+            Self::Encoding => "the payload is neither JSON nor CBOR",
+            Self::Syntax => "the payload breaks the rules of its encoding",
+            Self::Depth => "the payload is nested too deeply",
+            Self::Field => "the payload is no map and no array of maps",
+            Self::Refused => "the database refused it for what it holds",
+        }
+    }
+
     /// Whether the whole message is refused. Otherwise only its payload is set aside and the
     /// heartbeat counts as if it were empty: a bad payload does not silence a device.
     #[must_use]

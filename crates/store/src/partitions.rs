@@ -100,11 +100,7 @@ impl Store {
 
     async fn make_partitions(&self, table: &str, from: NaiveDate, to: NaiveDate) -> Result<()> {
         let mut connection = Error::at("make_partitions", self.pool.acquire().await)?;
-        let have: HashSet<NaiveDate> = partitions(&mut connection, table)
-            .await?
-            .into_iter()
-            .map(|(day, _)| day)
-            .collect();
+        let have = days(&mut connection, table).await?;
         for day in from.iter_days().take_while(|day| *day <= to) {
             if !have.contains(&day) {
                 make_partition(&mut connection, table, day).await?;
@@ -116,6 +112,12 @@ impl Store {
 
 fn midnight(day: NaiveDate) -> DateTime<Utc> {
     day.and_time(chrono::NaiveTime::MIN).and_utc()
+}
+
+/// The days for which a table has a partition.
+pub(crate) async fn days(connection: &mut PgConnection, table: &str) -> Result<HashSet<NaiveDate>> {
+    let partitions = partitions(connection, table).await?;
+    Ok(partitions.into_iter().map(|(day, _)| day).collect())
 }
 
 /// The partitions of a table, oldest first, by the day in their name.

@@ -84,6 +84,37 @@ const UPSERT_LATE: &str = "with changed as (
      order by country, hour
      on conflict (country, hour) do update set marked_at = excluded.marked_at";
 
+/// Marks hours that have ended as late, to be counted and judged again.
+pub(crate) async fn mark_late(
+    connection: &mut PgConnection,
+    hours: &[(Country, Hour)],
+    now: Instant,
+) -> Result<()> {
+    if hours.is_empty() {
+        return Ok(());
+    }
+    let done = sqlx::query(
+        "insert into late_hours (country, hour, hour_end, marked_at)
+         select distinct country, hour, hour_end, $4::timestamptz
+         from unnest($1::text[], $2::timestamptz[], $3::timestamptz[])
+             as n (country, hour, hour_end)
+         order by country, hour
+         on conflict (country, hour) do update set marked_at = excluded.marked_at",
+    )
+    .bind(
+        hours
+            .iter()
+            .map(|(country, _)| country.to_string())
+            .collect::<Vec<_>>(),
+    )
+    .bind(hours.iter().map(|(_, hour)| hour.start).collect::<Vec<_>>())
+    .bind(hours.iter().map(|(_, hour)| hour.end).collect::<Vec<_>>())
+    .bind(now)
+    .execute(connection)
+    .await;
+    Error::at("mark late hours", done).map(drop)
+}
+
 /// Counts one hour: an index-only scan of one range, grouped by carrier set.
 pub(crate) async fn count_hour(
     connection: &mut PgConnection,

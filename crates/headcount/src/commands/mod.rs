@@ -7,6 +7,7 @@ pub(crate) mod health;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod publish;
+pub(crate) mod quarantine;
 pub(crate) mod roles;
 pub(crate) mod simulate;
 pub(crate) mod validate;
