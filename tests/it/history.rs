@@ -193,8 +193,14 @@ async fn minutes_are_replaced_and_a_slot_never_heard_less() {
                     "insert into gaps (slot, cause, from_at) values ('main', 'broker_away', now())",
                 )
                 .await;
-            let taken =
-                store.acquire_slot("main", "killed", "client", "f", Duration::from_secs(900));
+            let taken = store.acquire_slot(
+                "main",
+                "killed",
+                "client",
+                "f",
+                Duration::from_secs(900),
+                to,
+            );
             assert!(taken.await.unwrap().is_some());
         } else {
             assert_eq!(heard_until, Some(to));

@@ -19,5 +19,6 @@ mod placing;
 mod quarantine;
 mod redelivery;
 mod retention;
+mod slots;
 mod standby;
 mod tls;

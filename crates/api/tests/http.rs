@@ -171,7 +171,14 @@ impl Fixture {
     async fn commit(&self, mut batch: Batch<'_>) {
         let slot = self
             .store
-            .acquire_slot("default", "test", "client", "devices/+/heartbeat", LEASE)
+            .acquire_slot(
+                "default",
+                "test",
+                "client",
+                "devices/+/heartbeat",
+                LEASE,
+                at(NOW),
+            )
             .await
             .unwrap()
             .unwrap();
@@ -357,7 +364,10 @@ async fn an_empty_database_has_empty_answers() {
     it.get("/api/v1/devices/a").await.problem(404);
     let status = it.get("/api/v1/status").await.ok();
     assert_eq!(status["can_count"], false);
-    assert_eq!(status["why"], json!(["no ingest has ever been started"]));
+    assert_eq!(
+        status["why"],
+        json!(["no ingest slot is in use: none was ever started, or all are retired"])
+    );
     assert_eq!(status["postgres"], json!({"ok": true}));
     assert_eq!(status["agent"], json!({"last_sent_at": null}));
     assert_eq!(status["last_close"], json!(null));

@@ -60,6 +60,8 @@ enum Command {
     Count(commands::count::CountArgs),
     /// Look at what was set aside, and count it after all
     Quarantine(commands::quarantine::QuarantineArgs),
+    /// List ingest slots, and retire one that is no longer run
+    Slots(commands::slots::SlotsArgs),
     /// Close an hour, or close it again, and send it anew
     Close(commands::close::CloseArgs),
 }
@@ -196,6 +198,11 @@ async fn dispatch(command: Command, config: Config) -> anyhow::Result<ExitCode> 
             app.anchor().await?;
             roles::end_on_signal(&app.shutdown);
             commands::quarantine::quarantine(args, &app).await
+        }
+        Command::Slots(args) => {
+            let app = App::new(config, "slots")?;
+            app.anchor().await?;
+            commands::slots::slots(args, &app).await
         }
         Command::Close(args) => {
             let app = App::new(config, "close")?;

@@ -99,6 +99,7 @@ fn a_database_that_is_away_exits_with_1_and_says_so() {
         &["count", "--country", "ph", "--from", "2026-11-21"][..],
         &["close", "--country", "ph", "--hour", "2026-11-21T10:00"][..],
         &["quarantine", "list"][..],
+        &["slots", "list"][..],
     ] {
         let output = headcount(arguments, &away);
         let message = error(&output);

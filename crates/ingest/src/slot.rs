@@ -60,6 +60,15 @@ pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
                 context.health.ready("broker");
                 pause(&context, config.lease / 4).await;
             }
+            Err(error @ store::Error::FilterOverlap { .. }) => {
+                if !waiting_said {
+                    tracing::error!(%error, "the slot cannot be taken");
+                    waiting_said = true;
+                }
+                context.health.ready("database");
+                context.health.not_ready("broker", error.to_string());
+                pause(&context, config.lease / 4).await;
+            }
             Err(error) => {
                 tracing::warn!(%error, "waiting for the database");
                 context.health.not_ready("database", error.to_string());
@@ -85,8 +94,16 @@ async fn take_slot(
     let Context { store, .. } = context;
     store.check_schema().await?;
     let filter = config.topic_filter.subscription();
+    let now = context.clock.now();
     let lease = store
-        .acquire_slot(&config.slot, owner, &config.client_id, filter, config.lease)
+        .acquire_slot(
+            &config.slot,
+            owner,
+            &config.client_id,
+            filter,
+            config.lease,
+            now,
+        )
         .await?;
     if lease.is_some() {
         store

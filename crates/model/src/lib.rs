@@ -9,10 +9,12 @@
 //! 4. [`hour`], [`heard`]: which hour of which country it counts in.
 //! 5. [`gap`], [`horizon`]: what we could not see, how far we have heard, and which counts that
 //!    leaves untrue.
+//! 6. [`filter`]: which topics a session of the broker takes.
 
 pub mod catalogue;
 pub mod clock;
 pub mod device;
+pub mod filter;
 pub mod gap;
 pub mod heard;
 pub mod heartbeat;

@@ -15,6 +15,22 @@ pub enum Error {
     /// The lease is held by another process, or ran out and was taken over.
     #[error("the lease `{0}` is no longer ours")]
     LeaseLost(String),
+    /// Another slot hears some of the same topics.
+    #[error(
+        "the slot `{slot}` would hear `{filter}`, which overlaps with `{other_filter}` of the slot \
+         `{other}`: messages would reach both. Give them filters without a common topic \
+         (mqtt.topic_filter), or, if `{other}` is not run any more, `headcount slots retire {other}`"
+    )]
+    FilterOverlap {
+        /// The slot that was to be taken.
+        slot: String,
+        /// Its filter.
+        filter: String,
+        /// The slot in its way.
+        other: String,
+        /// The filter of that one.
+        other_filter: String,
+    },
     /// The schema is older than this binary.
     #[error(
         "the database schema is at version {found}, this binary needs {wanted}: run `headcount migrate`"

@@ -43,7 +43,7 @@ impl Store {
     pub async fn heard_until(&self) -> Result<Option<Instant>> {
         Error::at(
             "heard_until",
-            sqlx::query_scalar("select min(watermark) from ingest_slots")
+            sqlx::query_scalar("select min(watermark) from ingest_slots where retired_at is null")
                 .fetch_one(&self.pool)
                 .await,
         )

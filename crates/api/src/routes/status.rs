@@ -21,6 +21,9 @@ use crate::problem::{Problem, ProblemDetails};
 /// How far back gaps, incomplete hours and quarantined messages are shown.
 const LOOK_BACK: TimeDelta = TimeDelta::hours(24);
 
+/// Why nothing can be told without a slot.
+const NO_SLOT: &str = "no ingest slot is in use: none was ever started, or all are retired";
+
 /// The most gaps shown; the newest.
 const MAX_GAPS_SHOWN: usize = 200;
 
@@ -238,7 +241,7 @@ async fn read(context: &Context, now: Instant) -> store::Result<StatusAnswer> {
 /// Why *reachable now* cannot be told; empty when it can.
 fn blind(slots: &[SlotState], gaps: &[GapRecord], now: Instant) -> Vec<String> {
     if slots.is_empty() {
-        return vec!["no ingest has ever been started".to_owned()];
+        return vec![NO_SLOT.to_owned()];
     }
     let mut why = Vec::new();
     for SlotState {
@@ -344,7 +347,7 @@ mod tests {
         let over = [gap("default", Some("02:01:00")), gap("another", None)];
         assert!(blind(std::slice::from_ref(&good), &over, now).is_empty());
         let cases = [
-            (vec![], "no ingest has ever been started"),
+            (vec![], NO_SLOT),
             (
                 vec![slot(None, Some("02:19:59"))],
                 "slot `default`: no ingest is running",

@@ -10,6 +10,7 @@ pub(crate) mod publish;
 pub(crate) mod quarantine;
 pub(crate) mod roles;
 pub(crate) mod simulate;
+pub(crate) mod slots;
 pub(crate) mod validate;
 
 mod heartbeat_row;

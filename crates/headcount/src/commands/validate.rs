@@ -82,7 +82,10 @@ async fn database(app: &App, report: &mut Report) {
         report.problem("postgres", "older than 14", "use PostgreSQL 14 or newer");
     }
     match app.store.check_schema().await {
-        Ok(()) => report.fine("schema", "up to date"),
+        Ok(()) => {
+            report.fine("schema", "up to date");
+            slot(app, report).await;
+        }
         Err(error) => report.problem(
             "schema",
             error.to_string(),
@@ -109,6 +112,29 @@ async fn database(app: &App, report: &mut Report) {
         ),
         Ok(_) => report.fine("clock", "agrees with the database's"),
         Err(error) => report.problem("clock", error.to_string(), "see postgres"),
+    }
+}
+
+/// Whether our slot hears what no other slot hears.
+async fn slot(app: &App, report: &mut Report) {
+    let slot = &app.config.file.ingest.slot;
+    let filter = app.config.topic_filter.subscription();
+    match app.store.overlapping_slot(slot, filter).await {
+        Ok(None) => report.fine("slot", format!("`{slot}`: nobody else hears `{filter}`")),
+        Ok(Some(other)) => report.problem(
+            "slot",
+            format!(
+                "`{slot}`: `{filter}` overlaps with `{}` of the slot `{}`; messages would reach \
+                 both, so ingest does not start",
+                other.topic_filter, other.slot
+            ),
+            &format!(
+                "give the slots filters without a common topic (mqtt.topic_filter), or, if `{0}` \
+                 is not run any more, `headcount slots retire {0}`",
+                other.slot
+            ),
+        ),
+        Err(error) => report.problem("slot", error.to_string(), "see postgres"),
     }
 }
 
