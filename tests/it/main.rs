@@ -22,3 +22,4 @@ mod retention;
 mod slots;
 mod standby;
 mod tls;
+mod window;

@@ -31,6 +31,7 @@ pub mod tail;
 pub mod tls;
 pub mod topic;
 pub mod waiting;
+pub mod window;
 pub mod writer;
 
 use std::collections::HashMap;

@@ -32,6 +32,7 @@ use crate::subscriber::{Content, Delivered, Item};
 use crate::tail::Tail;
 use crate::topic::TopicFilter;
 use crate::waiting;
+use crate::window::{Committed, Meter, TooMuch};
 use crate::{Config, Context};
 
 /// Partitions are looked after this often.
@@ -85,6 +86,8 @@ pub struct Writer<'a> {
     session_present: bool,
     filter_changed: bool,
     maintained_at: Option<std::time::Instant>,
+    meter: Meter,
+    last_commit: Duration,
 }
 
 /// What a batch of items comes to, besides its messages.
@@ -121,6 +124,13 @@ impl<'a> Writer<'a> {
             session_present: false,
             filter_changed: lease.topic_filter != config.topic_filter.subscription(),
             maintained_at: None,
+            meter: Meter::new(
+                config.receive_maximum.into(),
+                u32::try_from(config.batch_max_messages).unwrap_or(u32::MAX),
+                config.batch_max_age,
+                std::time::Instant::now(),
+            ),
+            last_commit: Duration::ZERO,
         }
     }
 
@@ -134,8 +144,10 @@ impl<'a> Writer<'a> {
         while self.gather(&mut items, &mut batch).await {
             Gauge::MessagesInFlight.set(i64::try_from(items.len() + batch.len()).unwrap_or(0));
             self.look_after().await;
+            let (messages, came_within) = acknowledgeable(&batch);
             let bytes = self.process(std::mem::take(&mut batch)).await?;
             items.release(bytes);
+            self.watch_window(messages, came_within);
             let now = self.context.clock.now();
             if let Some(watermark) = self.watermark {
                 Gauge::WatermarkLagMillis.set((now - watermark).num_milliseconds());
@@ -168,6 +180,33 @@ impl<'a> Writer<'a> {
             }
         }
         true
+    }
+
+    /// Sees whether the broker hands over enough messages per commit.
+    fn watch_window(&mut self, messages: u32, came_within: Duration) {
+        let batch = Committed {
+            messages,
+            came_within,
+            commit: self.last_commit,
+        };
+        let too_much = self.meter.committed(batch, std::time::Instant::now());
+        let pace = self.meter.pace();
+        Gauge::WindowMessages.set(pace.window_messages.into());
+        if !pace.commit.is_zero() {
+            Gauge::WindowLimitPerSecond.set(pace.limit_per_second() as i64);
+        }
+        if let Some(TooMuch {
+            arrivals_per_second,
+        }) = too_much
+        {
+            tracing::warn!(
+                slot = %self.config.slot, arrivals_per_second, window = pace.window_messages,
+                commit = ?pace.commit, limit_per_second = pace.limit_per_second(),
+                "messages come nearly as fast as they can be taken; unless a backlog is being \
+                 emptied: {}",
+                pace.advice(arrivals_per_second)
+            );
+        }
     }
 
     /// After a restart: reads back which deliveries may come a second time.
@@ -413,13 +452,27 @@ impl<'a> Writer<'a> {
             Ok(()) => {
                 self.age.renewed(asked_at);
                 Counter::Commits.add(1);
-                let micros = asked_at.elapsed().as_micros();
+                self.last_commit = asked_at.elapsed();
+                let micros = self.last_commit.as_micros();
                 Gauge::CommitMicros.set(i64::try_from(micros).unwrap_or(i64::MAX));
             }
             Err(_) => Counter::CommitFailures.add(1),
         }
         outcome
     }
+}
+
+/// How many messages the broker waits to be acknowledged for, and within what time they came.
+fn acknowledgeable(items: &[Item]) -> (u32, Duration) {
+    let mut arrivals = items.iter().filter_map(|item| match item {
+        Item::Delivered(delivered) if delivered.packet_id.is_some() => Some(delivered.received_at),
+        _ => None,
+    });
+    let Some(first) = arrivals.next() else {
+        return (0, Duration::ZERO);
+    };
+    let (others, last) = arrivals.fold((0, first), |(count, _), at| (count + 1, at));
+    (others + 1, (last - first).to_std().unwrap_or_default())
 }
 
 /// Turns a message that the database refused into one that is set aside.

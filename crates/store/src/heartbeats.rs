@@ -92,8 +92,40 @@ fn encode(rows: &[HeartbeatRow<'_>], slot: &str) -> Vec<u8> {
     out.finish()
 }
 
+/// What came through a slot within a stretch of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
+pub struct Arrivals {
+    /// How many messages were kept as evidence.
+    pub messages: i64,
+    /// When the first of them came.
+    pub first: Instant,
+    /// When the last one came.
+    pub last: Instant,
+}
+
 impl Store {
-    /// The deliveries of a slot that were committed since `from`, in order: those the broker may send again
+    /// What came through a slot since an instant; `None` if nothing did.
+    ///
+    /// # Errors
+    /// When the database is away, or takes longer than allowed ([`Error::is_too_slow`]).
+    pub async fn arrivals_since(&self, slot: &str, since: Instant) -> Result<Option<Arrivals>> {
+        Error::at(
+            "arrivals_since",
+            sqlx::query_as(
+                "select count(*) as messages, min(received_at) as first, max(received_at) as last
+                 from heartbeats
+                 where received_at >= $2 and slot = $1 and not older_entry
+                 having count(*) > 0",
+            )
+            .bind(slot)
+            .bind(since)
+            .fetch_optional(&self.pool)
+            .await,
+        )
+    }
+
+    /// The deliveries of a slot that were committed since `from`, in order: those the broker may
+    /// send again
     /// because it had not heard our acknowledgement.
     ///
     /// # Errors

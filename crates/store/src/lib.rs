@@ -46,6 +46,9 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 /// The same for work for which nobody waits at the other end.
 const PATIENT_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// Commits that are measured to tell how long one takes.
+const MEASURED_COMMITS: usize = 9;
+
 /// Where the database is, and how a role uses it.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -223,6 +226,32 @@ impl Store {
                 .fetch_one(&self.pool)
                 .await,
         )
+    }
+
+    /// How long a commit takes that makes the server write to its disk, though it changes no
+    /// table: the middle one of some.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn commit_round_trip(&self) -> Result<Duration> {
+        let mut connection = Error::at("measure commit", self.pool.acquire().await)?;
+        let mut taken = [Duration::ZERO; MEASURED_COMMITS];
+        for taken in &mut taken {
+            let mut transaction = Error::at(
+                "measure commit",
+                sqlx::Connection::begin(&mut *connection).await,
+            )?;
+            // An empty transaction would not be written at all.
+            let marked = sqlx::query("select pg_logical_emit_message(true, 'headcount', '')")
+                .execute(&mut *transaction)
+                .await;
+            Error::at("measure commit", marked)?;
+            let asked_at = std::time::Instant::now();
+            Error::at("measure commit", transaction.commit().await)?;
+            *taken = asked_at.elapsed();
+        }
+        taken.sort_unstable();
+        Ok(taken[MEASURED_COMMITS / 2])
     }
 
     /// Ends all connections of this process.

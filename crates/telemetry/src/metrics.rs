@@ -88,6 +88,10 @@ catalogue! {
         MessagesInFlight = "ingest_messages_in_flight",
         /// Microseconds that the last commit took.
         CommitMicros = "ingest_last_commit_microseconds",
+        /// Messages that the broker hands over before it waits for acknowledgements.
+        WindowMessages = "ingest_window_messages",
+        /// Messages per second that can be taken at most: a window, or a batch, per commit.
+        WindowLimitPerSecond = "ingest_window_limit_per_second",
         /// 1 while a batch is held because too much of it was refused.
         Holding = "ingest_holding",
         /// 1 while what we cannot see makes counts unknown.

@@ -11,6 +11,8 @@ use ingest::broker::{BrokerError, BrokerEvent, Connection, Protocol, SessionOpti
 
 use crate::app::App;
 
+mod window;
+
 /// How long a conversation with the broker may take.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -48,7 +50,9 @@ pub(crate) async fn validate(app: &App) -> anyhow::Result<ExitCode> {
     let mut report = Report::default();
     report.fine("config", "read and understood");
     database(app, &mut report).await;
-    broker(app, &mut report).await;
+    if broker(app, &mut report).await {
+        window::check(app, &mut report).await;
+    }
     agent(app, &mut report);
     api(app, &mut report);
     let problems = report.problems;
@@ -138,7 +142,8 @@ async fn slot(app: &App, report: &mut Report) {
     }
 }
 
-async fn broker(app: &App, report: &mut Report) {
+/// Whether the broker does all that we need of it.
+async fn broker(app: &App, report: &mut Report) -> bool {
     let address = app.config.broker.address();
     let target = match app.config.broker.target(&app.config.tls) {
         Ok(target) => target,
@@ -148,7 +153,7 @@ async fn broker(app: &App, report: &mut Report) {
                 format!("{error:#}"),
                 "name PEM files that this user can read; without mqtt.ca_file the system's authorities are trusted",
             );
-            return;
+            return false;
         }
     };
     let slot = format!("validate-{:08x}", std::process::id());
@@ -175,7 +180,7 @@ async fn broker(app: &App, report: &mut Report) {
                 "broker",
                 format!("{address}: MQTT {protocol}, subscribed, our own probe came back"),
             );
-            return;
+            return true;
         }
         Err(at) => at,
     };
@@ -186,6 +191,7 @@ async fn broker(app: &App, report: &mut Report) {
     };
     let (what, fix) = explain(reached, &fault, filter, who);
     report.problem("broker", format!("{address}: {what}"), &fix);
+    false
 }
 
 /// How far a conversation with the broker came.
