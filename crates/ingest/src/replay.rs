@@ -8,7 +8,7 @@
 //! Where only the payload was set aside its device was counted when the message came. If the
 //! payload can be read now, what it says is kept as evidence and counts for nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use chrono::Days;
@@ -86,8 +86,17 @@ pub async fn replay(
 ) -> Result<Outcome, ReplayError> {
     let mut placer = Placer::new(config, context);
     placer.refresh().await;
+    let filters = context
+        .store
+        .slot_details()
+        .await?
+        .into_iter()
+        .filter(|slot| slot.slot != config.slot)
+        .filter_map(|slot| Some((slot.slot, TopicFilter::parse(&slot.topic_filter).ok()?)))
+        .collect();
     let mut replayer = Replayer {
         config,
+        filters,
         context,
         placer,
         database: context.store.writer(),
@@ -119,6 +128,8 @@ pub async fn replay(
 
 struct Replayer<'a> {
     config: &'a Config,
+    /// The filters of the slots that are not ours.
+    filters: HashMap<String, TopicFilter>,
     context: &'a Context,
     placer: Placer<'a>,
     database: StoreWriter,
@@ -141,8 +152,9 @@ impl Replayer<'_> {
     ) -> Result<(), ReplayError> {
         let mut read_ones = Vec::with_capacity(messages.len());
         let mut taken = Vec::with_capacity(messages.len());
+        let filter = self.filters.get(slot).unwrap_or(&self.config.topic_filter);
         for message in messages {
-            match read(&message, &self.config.topic_filter) {
+            match read(&message, filter) {
                 Ok(arrival) => {
                     taken.push(Taken {
                         received_at: message.row.received_at,
