@@ -128,6 +128,10 @@ async fn what_a_mistaken_schema_refused_counts_when_it_is_mended() {
         reasons: vec![Reason::Refused],
         ..Selection::default()
     };
+    let said = world
+        .sql("select count(*) from quarantine where detail like '%poison%'")
+        .await;
+    assert_eq!(said, "2", "what the database said is kept");
     let config = world.ingest_config();
     let outcome = replay_with(&world, &config, &refused).await;
     assert_eq!(outcome.counted, 1);

@@ -146,7 +146,7 @@ fn quarantine(batch: &mut Batch<'_>, message: &Placed, set_aside: &SetAside) {
             topic: evidence.topic.clone(),
             payload: evidence.payload.clone(),
             payload_bytes: evidence.payload_bytes,
-            detail: None,
+            detail: evidence.detail.clone(),
         });
     }
 }

@@ -165,7 +165,7 @@ impl<'a> Placer<'a> {
             };
             if self.limiter.keeps(received_at, reason) {
                 let filter = &self.config.topic_filter;
-                return Verdict::Rejected(SetAside::of(reason, &arrival, filter));
+                return Verdict::Rejected(SetAside::of(reason, None, &arrival, filter));
             }
             return Verdict::Rejected(SetAside {
                 reason,

@@ -25,16 +25,22 @@ pub struct SetAside {
 impl SetAside {
     /// For a message whose bytes are gone: a payload is kept that says the same, so that the
     /// message can be counted once its reason is mended.
-    pub(crate) fn of(reason: Reason, arrival: &Arrival, filter: &TopicFilter) -> Self {
+    pub(crate) fn of(
+        reason: Reason,
+        detail: Option<String>,
+        arrival: &Arrival,
+        filter: &TopicFilter,
+    ) -> Self {
         let original = arrival.set_aside.as_ref();
         let evidence = match original.and_then(|original| original.evidence.clone()) {
-            Some(evidence) => evidence,
+            Some(evidence) => Evidence { detail, ..evidence },
             None => {
                 let payload = encode(&arrival.heartbeat, &arrival.older);
                 Evidence {
                     topic: filter.topic_of(&arrival.device_id),
                     payload_bytes: payload.len(),
                     payload,
+                    detail,
                 }
             }
         };
@@ -54,6 +60,8 @@ pub struct Evidence {
     pub payload: Vec<u8>,
     /// The payload's whole length.
     pub payload_bytes: usize,
+    /// What else is known, such as what the database said.
+    pub detail: Option<String>,
 }
 
 /// Decides which are kept.
@@ -90,6 +98,7 @@ impl Limiter {
             topic: String::from_utf8_lossy(&topic[..topic.len().min(MAX_KEPT_BYTES)]).into_owned(),
             payload: payload[..payload.len().min(MAX_KEPT_BYTES)].to_vec(),
             payload_bytes: payload.len(),
+            detail: None,
         });
         SetAside { reason, evidence }
     }

@@ -480,7 +480,13 @@ fn refuse(message: &mut Placed, error: &store::Error, filter: &TopicFilter) {
     Counter::MessagesQuarantined.add(1);
     tracing::warn!(%error, "the database refused a message; it is set aside");
     if let Verdict::Heartbeat(beat) = &message.verdict {
-        message.verdict = Verdict::Rejected(SetAside::of(Reason::Refused, &beat.arrival, filter));
+        let set_aside = SetAside::of(
+            Reason::Refused,
+            Some(error.to_string()),
+            &beat.arrival,
+            filter,
+        );
+        message.verdict = Verdict::Rejected(set_aside);
     } else {
         // What was set aside is itself refused: count it, keep nothing of it.
         message.verdict = Verdict::Rejected(SetAside {
