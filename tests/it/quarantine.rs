@@ -3,13 +3,21 @@
 use headcount_tests::binary;
 use headcount_tests::publisher::Publisher;
 use headcount_tests::world::World;
-use ingest::replay::{Outcome, replay};
+use ingest::replay::{Outcome, ReplayError, replay};
 use model::Reason;
 use store::quarantine::Selection;
 use tokio_util::sync::CancellationToken;
 
 /// Replays in this process, on the world's clock.
 async fn replay_with(world: &World, config: &ingest::Config, selection: &Selection) -> Outcome {
+    try_replay(world, config, selection).await.unwrap()
+}
+
+async fn try_replay(
+    world: &World,
+    config: &ingest::Config,
+    selection: &Selection,
+) -> Result<Outcome, ReplayError> {
     let context = ingest::Context {
         store: world.store.clone(),
         clock: world.clock.clone(),
@@ -17,7 +25,7 @@ async fn replay_with(world: &World, config: &ingest::Config, selection: &Selecti
         health: world.health.clone(),
         shutdown: CancellationToken::new(),
     };
-    replay(config, &context, selection).await.unwrap()
+    replay(config, &context, selection).await
 }
 
 const PRESENT: &str = "select string_agg(to_char(hour at time zone 'UTC', 'HH24:MI') || ' '
@@ -255,5 +263,46 @@ async fn the_command_lists_and_shows_what_was_set_aside() {
     assert_eq!(missing.status.code(), Some(1));
     let error = String::from_utf8(missing.stderr).unwrap();
     assert!(error.contains("no message 99"), "{error}");
+    roles.end().await;
+}
+
+/// Two people replay the same messages at once: every message is counted, and written, once.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_replays_at_once_write_everything_once() {
+    let world = World::at("2026-11-21T05:10:00Z").await;
+    let roles = world.run_ingest().await;
+    world.caught_up().await;
+    world
+        .sql(&format!(
+            "insert into quarantine (received_at, watermark, slot, reason, topic, payload,
+                                     payload_bytes)
+             select '2026-11-21T05:05:00Z'::timestamptz + n * interval '1 millisecond',
+                    '2026-11-21T05:05:00Z', '{}', 'refused', '{}' || n || '/heartbeat', '', 0
+             from generate_series(1, 2000) n",
+            world.slot(),
+            world.topic("d").trim_end_matches("/heartbeat")
+        ))
+        .await;
+    let config = world.ingest_config();
+    let everything = Selection::default();
+    let (one, other) = tokio::join!(
+        try_replay(&world, &config, &everything),
+        try_replay(&world, &config, &everything)
+    );
+    for outcome in [one, other] {
+        assert!(
+            matches!(outcome, Ok(_) | Err(ReplayError::Elsewhere)),
+            "{outcome:?}"
+        );
+    }
+    // whoever gave way left nothing half done
+    replay_with(&world, &config, &everything).await;
+    for count in [
+        "select count(*) from quarantine where replayed_at is not null",
+        "select count(*) from heartbeats",
+        "select count(*) from v_presence",
+    ] {
+        assert_eq!(world.sql(count).await, "2000", "{count}");
+    }
     roles.end().await;
 }
