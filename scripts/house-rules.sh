@@ -88,6 +88,14 @@ done)
 END
 fi
 
+# --- what a document says is tested, is ---
+report "tests named in docs/bad-input.md exist" <<END
+$(sed -n 's/^|.*|\([^|]*\)|$/\1/p' docs/bad-input.md |
+    grep -oE '[a-z0-9]+(_[a-z0-9]+){2,}' | sort -u | while read -r name; do
+    grep -rq "fn $name" crates tests --include='*.rs' || echo "$name"
+done)
+END
+
 # --- nothing is left for later ---
 # Written so that this file does not break its own rule.
 report "unfinished work belongs into the issue tracker, not into the code" <<END

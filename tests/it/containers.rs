@@ -6,9 +6,10 @@
 #![expect(clippy::panic, reason = "helpers of tests fail as tests do")]
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use devstack::process::{Signal, signal};
 use devstack::{DataDir, Mosquitto, MosquittoOptions, Postgres, PostgresOptions, find_program};
@@ -290,6 +291,17 @@ impl Deployment {
 
     /// `mosquitto_pub` or `mosquitto_sub`, with a login if one is given.
     fn client(&self, program: &str, login: Option<(&str, &str)>, arguments: &[&str]) -> Output {
+        self.client_command(program, login, arguments)
+            .output()
+            .unwrap()
+    }
+
+    fn client_command(
+        &self,
+        program: &str,
+        login: Option<(&str, &str)>,
+        arguments: &[&str],
+    ) -> Command {
         let mut command = Command::new(find_program(program).unwrap());
         command
             .args(["-h", "127.0.0.1", "-p"])
@@ -297,7 +309,8 @@ impl Deployment {
         if let Some((name, password)) = login {
             command.args(["-u", name, "-P", password]);
         }
-        command.args(arguments).output().unwrap()
+        command.args(arguments);
+        command
     }
 
     /// Publishes a heartbeat; whether the broker let it through.
@@ -307,6 +320,39 @@ impl Deployment {
         let output = self.client("mosquitto_pub", login, &arguments);
         let refused = String::from_utf8_lossy(&output.stderr).to_lowercase();
         output.status.success() && !refused.contains("not authori")
+    }
+
+    /// Publishes each line as a message over one connection. Fails where the broker ends it.
+    fn publish_lines(&self, protocol: &str, topic: &str, lines: &[&str]) -> Output {
+        let arguments = ["-V", protocol, "-q", "1", "-t", topic, "-l"];
+        let mut child = self
+            .client_command("mosquitto_pub", Some(FLEET), &arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = child.stdin.take().unwrap();
+        for line in lines {
+            writeln!(input, "{line}").unwrap();
+        }
+        drop(input);
+        child.wait_with_output().unwrap()
+    }
+
+    /// What a statement gives, by `psql`.
+    fn sql(&self, statement: &str) -> String {
+        let output = Command::new(find_program("psql").unwrap())
+            .args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-c", statement])
+            .arg(self.postgres.url("headcount"))
+            .output()
+            .unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{statement}: {error}");
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .trim_end()
+            .to_owned()
     }
 
     /// Everything that somebody is sent within two seconds.
@@ -513,6 +559,78 @@ async fn the_deployment_counts_and_keeps_strangers_out() {
         assert_eq!(role.wait(), Some(0));
     }
     // Servers block while they end.
+    tokio::task::spawn_blocking(move || drop(deployment))
+        .await
+        .unwrap();
+}
+
+/// What the broker itself keeps out, and that it does so without harm to whoever sent it: a device
+/// that is disconnected for a message sends the same one again, for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_broker_refuses_what_is_no_heartbeat_and_keeps_the_device() {
+    let deployment = tokio::task::spawn_blocking(Deployment::start)
+        .await
+        .unwrap();
+    let it = &deployment;
+    let migrate = it.compose.list("migrate", "/command");
+    let migrated = it.command("migrate", &migrate, "127.0.0.1").output();
+    assert!(migrated.unwrap().status.success());
+    let mut ingest = it.role("ingest");
+    eventually("ingest is ready", async || {
+        it.health("ingest", "--ready")
+            .status
+            .success()
+            .then_some(())
+    })
+    .await;
+
+    // 11 KiB are not taken, and the connection stands: the next message of it counts. What is too
+    // large for a heartbeat and not for the broker is set aside.
+    let (too_large, large) = ("x".repeat(11 * 1024), "x".repeat(8_000));
+    for (protocol, device) in [("5", "large-5"), ("311", "large-311")] {
+        let topic = format!("devices/{device}/heartbeat");
+        let output = it.publish_lines(protocol, &topic, &[&too_large, &large, "{}"]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{protocol}: {said}");
+    }
+
+    // Nothing is retained. MQTT 5 tells the client so, which then sends an ordinary heartbeat; with
+    // 3.1.1 the broker can only cut it off.
+    for (protocol, device, is_taken) in [("5", "told", true), ("311", "cut-off", false)] {
+        let topic = format!("devices/{device}/heartbeat");
+        let arguments = ["-V", protocol, "-q", "1", "-r", "-t", &topic, "-m", "{}"];
+        let output = it.client("mosquitto_pub", Some(FLEET), &arguments);
+        assert_eq!(output.status.success(), is_taken, "MQTT {protocol}");
+    }
+    let heard = it.heard(INGEST);
+    assert!(!heard.contains("devices/"), "nothing was kept: {heard}");
+
+    // A client id is a name and gives no right: one that holds a wildcard gets none at all.
+    for client_id in ["+", "#", "ph-0002/+", "a#"] {
+        let topic = "devices/ph-0002/heartbeat";
+        let arguments = [
+            "-V", "5", "-q", "1", "-i", client_id, "-t", topic, "-m", "{}",
+        ];
+        let output = it.client("mosquitto_pub", Some(DEVICE), &arguments);
+        let said = String::from_utf8_lossy(&output.stderr).to_lowercase();
+        assert!(said.contains("not authori"), "{client_id}: {said}");
+        let arguments = ["-W", "1", "-i", client_id, "-t", "devices/+/heartbeat"];
+        let output = it.client("mosquitto_sub", Some(DEVICE), &arguments);
+        assert_eq!(output.stdout, b"", "{client_id}");
+    }
+
+    assert!(it.publish(Some(FLEET), "devices/last/heartbeat"));
+    let devices = "select string_agg(distinct device_id, ' ' order by device_id) from v_presence";
+    eventually("all that is a heartbeat is there", async || {
+        it.sql(devices).contains("last").then_some(())
+    })
+    .await;
+    assert_eq!(it.sql(devices), "large-311 large-5 last told");
+    let set_aside = "select reason, payload_bytes, count(*) from quarantine group by 1, 2";
+    assert_eq!(it.sql(set_aside), "size|8000|2");
+
+    assert!(signal(Signal::Terminate, &[ingest.pid()]));
+    assert_eq!(ingest.wait(), Some(0));
     tokio::task::spawn_blocking(move || drop(deployment))
         .await
         .unwrap();

@@ -113,7 +113,8 @@ impl Atlas {
         self.bits.bit(segment).or(full.then_some(CarrierBit::OTHER))
     }
 
-    /// Takes a segment into use that has not been heard before.
+    /// Takes a segment into use that has not been heard before. Where another process took the bit
+    /// that it was to get, it still has none afterwards, and needs to be added again.
     ///
     /// # Errors
     /// When the database is away.
@@ -133,7 +134,7 @@ impl Atlas {
             self.countries = store.countries().await?.into_iter().collect();
         }
         self.bits = store.add_carrier(segment, now).await?;
-        if self.bits.bit(segment).is_none() {
+        if self.bits.bit(segment).is_none() && self.bits.is_full(segment.country) {
             tracing::warn!(
                 country = %segment.country, carrier = %segment.carrier,
                 "the country has as many carriers as can be kept apart; new ones are `other`"

@@ -211,6 +211,12 @@ impl CarrierSet {
         Self(1 << bit.0)
     }
 
+    /// The set of every bit there is.
+    #[must_use]
+    pub fn all() -> Self {
+        Self(u64::MAX)
+    }
+
     /// The set that a `bigint` column holds.
     #[must_use]
     pub fn from_i64(bits: i64) -> Self {

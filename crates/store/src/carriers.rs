@@ -36,6 +36,14 @@ impl CarrierBits {
             .unwrap_or_else(Carrier::other)
     }
 
+    /// Whether every bit of a country is given away, so that its new carriers are `other`.
+    #[must_use]
+    pub fn is_full(&self, country: Country) -> bool {
+        CarrierSet::all()
+            .bits()
+            .all(|bit| self.carriers.contains_key(&(country, bit)))
+    }
+
     /// The carriers that have a bit in a country, in the order of their slugs; `unknown` and
     /// `other` among them.
     #[must_use]
