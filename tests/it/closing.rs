@@ -67,6 +67,78 @@ async fn an_hour_is_sent_again_by_plan() {
     roles.end().await;
 }
 
+/// A carrier gets series of its own from a size on, and keeps them for seven days, zeros included.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_carrier_is_sent_from_a_size_on() {
+    let world = World::at("2026-11-21T00:30:00Z").await;
+    let mut exporter = world.exporter_config();
+    exporter.carrier_now = true;
+    exporter.min_carrier_devices = 3;
+    let ingest = world.ingest_config();
+    let roles = world.run_with(Some(ingest), Some(exporter)).await;
+    world.caught_up().await;
+    let mut fleet = Publisher::new(&world.broker_url);
+    let beats = |globe: usize, smart: usize| {
+        let devices = (0..globe).map(|n| (format!("globe-{n}"), BEAT));
+        let smart_beat = br#"{"mcc":"515","mnc":"03"}"#;
+        let others = (0..smart).map(|n| (format!("smart-{n}"), &smart_beat[..]));
+        devices
+            .chain(others)
+            .map(|(device, beat)| (world.topic(&device), beat.to_vec()))
+            .collect::<Vec<_>>()
+    };
+    let carriers = |name: &str| {
+        let lines = world.agent.named(name);
+        lines
+            .iter()
+            .map(|line| (line.tag("carrier").to_owned(), line.value))
+            .collect::<Vec<_>>()
+    };
+    // What is published in each hour, and what is then sent of its carriers.
+    let globe = |devices: f64| Some(("globe".to_owned(), devices));
+    for (hour, (in_globe, in_smart), sent) in [
+        (1, (3, 2), globe(3.0)),
+        (2, (1, 2), globe(1.0)),
+        (3, (0, 2), globe(0.0)),
+        (4, (2, 2), None),
+    ] {
+        if hour == 4 {
+            // The one hour in which the carrier had its size is now more than seven days ago.
+            let aged = "update hourly_counts
+                 set hour = hour - interval '8 days', hour_end = hour_end - interval '8 days'
+                 where country = 'ph' and hour = '2026-11-21T01:00Z'";
+            world.sql(aged).await;
+        }
+        world.go_to(&format!("2026-11-21T{hour:02}:05:00Z")).await;
+        fleet.publish(beats(in_globe, in_smart)).await;
+        world.caught_up().await;
+        let country = f64::from(u8::try_from(in_globe + in_smart).unwrap());
+        let before = carriers("headcount.hour.carrier_devices").len();
+        let next = hour + 1;
+        world.go_to(&format!("2026-11-21T{next:02}:03:00Z")).await;
+        eventually("the hour is sent", async || {
+            let hours = world.agent.named("headcount.hour.devices");
+            (hours.len() == hour && hours[hour - 1].value == country).then_some(())
+        })
+        .await;
+        // The minute after it is counted by the same tick, or a later one.
+        let minute = world.agent.named("headcount.now.devices").len();
+        world.go_to(&format!("2026-11-21T{next:02}:04:00Z")).await;
+        eventually("a tick is over", async || {
+            (world.agent.named("headcount.now.devices").len() > minute).then_some(())
+        })
+        .await;
+        let lines = carriers("headcount.hour.carrier_devices");
+        assert_eq!(&lines[before..], sent.as_slice(), "hour {hour}");
+    }
+    let now = carriers("headcount.now.carrier_devices");
+    assert!(
+        !now.is_empty() && now.iter().all(|(carrier, _)| carrier == "globe"),
+        "{now:?}"
+    );
+    roles.end().await;
+}
+
 /// Presence that comes for a closed hour makes a new revision, which is sent at once.
 #[tokio::test(flavor = "multi_thread")]
 async fn late_presence_makes_a_new_revision() {

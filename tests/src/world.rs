@@ -203,6 +203,8 @@ impl World {
             service: None,
             version: None,
             carrier_now: false,
+            // The fleets of tests are small.
+            min_carrier_devices: 1,
             max_series: 1000,
             legacy: Some(exporter::Legacy {
                 metric: "mccs.connection.hour.count".to_owned(),

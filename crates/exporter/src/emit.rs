@@ -9,6 +9,7 @@ use telemetry::{Counter, Gauge};
 
 use crate::dogstatsd::{Agent, Kind, Line, tag_value};
 use crate::schedule::{LAST_SEND, step_due};
+use crate::series::CarrierSeries;
 use crate::{Config, Context};
 
 /// The longest an hour of a local clock can be, with room to spare.
@@ -56,13 +57,20 @@ impl Emitter {
                 .or_default()
                 .push(emission.step);
         }
+        let mut due = Vec::new();
         for hour in hours.iter().filter(|hour| is_sent(hour)) {
             let key = (hour.country, hour.hour.start, hour.revision);
             let done = sent.get(&key).map_or(&[][..], Vec::as_slice);
-            let Some(step) = step_due(hour.hour.end, done, now) else {
-                continue;
-            };
-            if self.send_hour(config, hour) {
+            if let Some(step) = step_due(hour.hour.end, done, now) {
+                due.push((hour, step));
+            }
+        }
+        if due.is_empty() {
+            return Ok(());
+        }
+        let series = CarrierSeries::read(config, &context.store, now).await?;
+        for (hour, step) in due {
+            if self.send_hour(config, hour, &series) {
                 let emission = Emission {
                     country: hour.country,
                     hour: hour.hour.start,
@@ -78,12 +86,13 @@ impl Emitter {
     }
 
     /// Sends the lines of one hour. Returns whether the socket took all of them.
-    fn send_hour(&mut self, config: &Config, hour: &HourlyCount) -> bool {
+    fn send_hour(&mut self, config: &Config, hour: &HourlyCount, series: &CarrierSeries) -> bool {
         // The last second of the hour: its first would be too old for Datadog by the time at which
         // the hour can be counted.
         let kind = Kind::GaugeAt(hour.hour.end - TimeDelta::seconds(1));
         let mut lines = vec![(hour.country, None, hour.counts.devices)];
-        for (carrier, devices) in &hour.counts.carriers {
+        let carriers = hour.counts.carriers.iter();
+        for (carrier, devices) in carriers.filter(|(name, _)| series.has(hour.country, name)) {
             lines.push((hour.country, Some(carrier), *devices));
         }
         let mut all_taken = true;

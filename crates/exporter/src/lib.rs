@@ -6,13 +6,15 @@
 //! 3. [`emit`] sends what was written, again and again for most of an hour: the way to the Agent
 //!    may lose a datagram without a word.
 //! 4. [`now`] counts reachable devices every minute.
-//! 5. [`dogstatsd`] puts it into bytes.
+//! 5. `series` says which carriers have series of their own.
+//! 6. [`dogstatsd`] puts it into bytes.
 
 pub mod close;
 pub mod dogstatsd;
 pub mod emit;
 pub mod now;
 pub mod schedule;
+mod series;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -44,6 +46,9 @@ pub struct Config {
     pub version: Option<String>,
     /// Whether *reachable now* is sent per carrier too.
     pub carrier_now: bool,
+    /// The fewest devices that a carrier must have had in one of the closed hours of the last seven
+    /// days to be sent as a series of its own; 1 sends every carrier.
+    pub min_carrier_devices: u32,
     /// The most series; further ones are refused.
     pub max_series: usize,
     /// The metric that was there before headcount, if it is to be sent as well.

@@ -10,6 +10,7 @@ use telemetry::Gauge;
 
 use crate::dogstatsd::Kind;
 use crate::emit::Emitter;
+use crate::series::CarrierSeries;
 use crate::{Config, Context};
 
 /// Counts the devices reachable at the start of this minute, keeps and sends the counts. A country
@@ -52,17 +53,22 @@ pub(crate) async fn count(
     let blind = counts.len() < in_use || horizon.is_none();
     store.keep_now(minute, &counts).await?;
 
+    let series = if config.carrier_now {
+        Some(CarrierSeries::read(config, store, minute).await?)
+    } else {
+        None
+    };
     for (country, count) in &counts {
         let devices = count.devices;
         emitter.send_count(config, "now.devices", Kind::Gauge, *country, None, devices);
-        let carriers = if config.carrier_now {
-            count.carriers.clone()
-        } else {
-            BTreeMap::new()
-        };
-        for (carrier, devices) in &carriers {
-            let name = "now.carrier_devices";
-            emitter.send_count(config, name, Kind::Gauge, *country, Some(carrier), *devices);
+        for (carrier, devices) in &count.carriers {
+            if series
+                .as_ref()
+                .is_some_and(|series| series.has(*country, carrier))
+            {
+                let name = "now.carrier_devices";
+                emitter.send_count(config, name, Kind::Gauge, *country, Some(carrier), *devices);
+            }
         }
     }
     Gauge::Blind.set(blind.into());

@@ -191,6 +191,7 @@ impl Config {
             service,
             version,
             carrier_now,
+            min_carrier_devices,
             max_series,
             ..
         } = &self.file.datadog;
@@ -202,6 +203,7 @@ impl Config {
             service: service.clone().map(String::from),
             version: version.clone().map(String::from),
             carrier_now: *carrier_now,
+            min_carrier_devices: *min_carrier_devices,
             max_series: *max_series,
             legacy: self.legacy.clone(),
             tick: Duration::from_secs(1),
@@ -413,6 +415,11 @@ fn ranges(file: &File) -> Result<(), ConfigError> {
     at_least(
         "retention.quarantine_days",
         retention.quarantine_days.into(),
+        1,
+    )?;
+    at_least(
+        "datadog.min_carrier_devices",
+        datadog.min_carrier_devices.into(),
         1,
     )?;
     at_least("datadog.max_series", datadog.max_series as u64, 1)?;
@@ -647,6 +654,10 @@ mod tests {
                 "api.basic_auth",
             ),
             ("[datadog]\nurl = 'agent'", "datadog.url"),
+            (
+                "[datadog]\nmin_carrier_devices = 0",
+                "datadog.min_carrier_devices",
+            ),
             ("[registry]\nmode = 'ajar'", "registry.mode"),
             ("[mqtt]\nversion = '4'", "mqtt.version"),
             ("[datadog.legacy]\nname = 'x'", "datadog.legacy"),

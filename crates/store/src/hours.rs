@@ -1,8 +1,8 @@
 //! Closed hours, and what was sent of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
-use model::{Carrier, Cause, Country, Hour, Instant};
+use model::{Carrier, Cause, Country, Hour, Instant, Segment};
 
 use crate::countries::read_country;
 use crate::presence::Counts;
@@ -130,6 +130,33 @@ impl Store {
             .await,
         )?;
         rows.into_iter().map(TryInto::try_into).collect()
+    }
+
+    /// The segments of which at least `devices` were counted in one of the hours that ended after
+    /// `since`, whether the count was exact or a lower bound.
+    ///
+    /// # Errors
+    /// When the database is away, or takes longer than allowed.
+    pub async fn segments_of_size(&self, devices: u32, since: Instant) -> Result<HashSet<Segment>> {
+        let rows: Vec<(String, String)> = Error::at(
+            "segments_of_size",
+            sqlx::query_as(
+                "select distinct country, key from hourly_counts, jsonb_each_text(carriers)
+                 where hour_end > $1 and value::bigint >= $2",
+            )
+            .bind(since)
+            .bind(i64::from(devices))
+            .fetch_all(&self.pool)
+            .await,
+        )?;
+        rows.into_iter()
+            .map(|(country, carrier)| {
+                Ok(Segment {
+                    country: read_country(&country)?,
+                    carrier: Carrier::slug(&carrier),
+                })
+            })
+            .collect()
     }
 
     /// When the last hour was closed, over all countries.

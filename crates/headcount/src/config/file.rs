@@ -211,6 +211,7 @@ pub(crate) struct Datadog {
     pub(crate) service: Option<Text>,
     pub(crate) version: Option<Text>,
     pub(crate) carrier_now: bool,
+    pub(crate) min_carrier_devices: u32,
     pub(crate) max_series: usize,
     pub(crate) legacy: Option<Legacy>,
 }
@@ -225,6 +226,7 @@ impl Default for Datadog {
             service: None,
             version: None,
             carrier_now: false,
+            min_carrier_devices: 20,
             max_series: 100,
             legacy: None,
         }
