@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ingest::broker::{BrokerEvent, BrokerUrl, Connection, SessionOptions};
+use ingest::decode::FieldPaths;
 use ingest::tls::TlsFiles;
 use ingest::topic::TopicFilter;
 use model::{Catalogue, Clock};
@@ -329,6 +330,7 @@ fn config(broker_url: &str, name: &str) -> ingest::Config {
         tls: TlsFiles::default(),
         client_id: format!("headcount-{name}"),
         topic_filter: TopicFilter::parse(&format!("{name}/+/heartbeat")).unwrap(),
+        field_paths: FieldPaths::default(),
         session_expiry: Duration::from_secs(3600),
         receive_maximum: u16::MAX,
         batch_max_age: Duration::from_millis(50),

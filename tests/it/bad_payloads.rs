@@ -3,6 +3,7 @@
 use headcount_tests::publisher::Publisher;
 use headcount_tests::world::World;
 use ingest::broker::BrokerUrl;
+use ingest::tls::TlsFiles;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Filter, Packet, RetainForwardRule};
 use rumqttc::v5::{AsyncClient, Event};
@@ -218,7 +219,7 @@ async fn client_until(
 ) {
     let mut options = BrokerUrl::parse(&world.broker_url)
         .unwrap()
-        .options(name, None)
+        .options(name, &TlsFiles::default())
         .unwrap();
     options.set_clean_start(false);
     options.set_session_expiry_interval(Some(3600));

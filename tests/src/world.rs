@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use devstack::{DataDir, Mosquitto, MosquittoOptions, Postgres, PostgresOptions};
 use ingest::broker::BrokerUrl;
+use ingest::decode::FieldPaths;
 use ingest::tls::TlsFiles;
 use ingest::topic::TopicFilter;
 use model::{Catalogue, Clock, Instant, ManualClock};
@@ -171,6 +172,7 @@ impl World {
             tls: TlsFiles::default(),
             client_id: format!("headcount-{}", self.slot()),
             topic_filter: TopicFilter::parse(&self.filter()).unwrap(),
+            field_paths: FieldPaths::default(),
             session_expiry: Duration::from_secs(3600),
             receive_maximum: u16::MAX,
             batch_max_age: Duration::from_millis(20),

@@ -167,11 +167,13 @@ async fn dispatch(command: Command, config: Config) -> anyhow::Result<ExitCode> 
                 broker,
                 tls,
                 topic_filter,
+                field_paths,
                 ..
             } = &app.config;
             let shutdown = app.shutdown.clone();
             let summary =
-                commands::publish::publish(args, broker, tls, topic_filter, shutdown).await?;
+                commands::publish::publish(args, broker, tls, topic_filter, field_paths, shutdown)
+                    .await?;
             Ok(summary.exit_code())
         }
         Command::Import(args) => {

@@ -18,6 +18,7 @@ use figment::providers::{Format as _, Serialized, Toml};
 use figment::value::Value;
 use headcount_api::{Access, Account, BasicAuth};
 use ingest::broker::BrokerUrl;
+use ingest::decode::FieldPaths;
 use ingest::tls::TlsFiles;
 use ingest::topic::TopicFilter;
 use model::{Catalogue, Country};
@@ -91,6 +92,8 @@ pub(crate) struct Config {
     pub(crate) broker: BrokerUrl,
     pub(crate) tls: TlsFiles,
     pub(crate) topic_filter: TopicFilter,
+    /// Where the fields stand in a payload.
+    pub(crate) field_paths: FieldPaths,
     pub(crate) agent: exporter::dogstatsd::Address,
     pub(crate) legacy: Option<exporter::Legacy>,
     pub(crate) countries: HashMap<Country, ingest::CountryOverride>,
@@ -109,6 +112,7 @@ impl Config {
         let tls = tls(&file, &broker)?;
         let topic_filter = TopicFilter::parse(&file.mqtt.topic_filter)
             .map_err(|e| wrong("mqtt.topic_filter", e))?;
+        let field_paths = field_paths(&file)?;
         let agent = exporter::dogstatsd::Address::parse(&file.datadog.url)
             .map_err(|e| wrong("datadog.url", e))?;
         store::Store::check_url(&file.database.url).map_err(|e| wrong("database.url", e))?;
@@ -126,6 +130,7 @@ impl Config {
             broker,
             tls,
             topic_filter,
+            field_paths,
             agent,
             legacy,
             countries,
@@ -159,6 +164,7 @@ impl Config {
             tls: self.tls.clone(),
             client_id: mqtt.client_id.clone(),
             topic_filter: self.topic_filter.clone(),
+            field_paths: self.field_paths.clone(),
             session_expiry: Duration::from_secs(mqtt.session_expiry_secs),
             receive_maximum: mqtt.receive_maximum,
             batch_max_age: Duration::from_millis(ingest.batch_max_age_millis),
@@ -263,6 +269,12 @@ fn countries(file: &File) -> Result<HashMap<Country, ingest::CountryOverride>, C
         );
     }
     Ok(countries)
+}
+
+fn field_paths(file: &File) -> Result<FieldPaths, ConfigError> {
+    let paths = file.ingest.fields.iter();
+    FieldPaths::new(paths.map(|(field, path)| (field.as_str(), path.0.as_str())))
+        .map_err(|error| wrong(&format!("ingest.fields.{}", error.field), error))
 }
 
 fn legacy(file: &File) -> Result<Option<exporter::Legacy>, ConfigError> {
@@ -470,6 +482,7 @@ mod tests {
             ("HEADCOUNT_MQTT__URL", "mqtt://u:12345@b:2"),
             ("HEADCOUNT_MQTT__RECEIVE_MAXIMUM", "100"),
             ("HEADCOUNT_COUNTRIES__IN__TIME_ZONE", "Asia/Kolkata"),
+            ("HEADCOUNT_INGEST__FIELDS__MCC", "radio.plmn.mcc"),
             ("DD_AGENT_HOST", "agent"),
             ("DD_VERSION", "7"),
             ("PATH", "/bin"),
@@ -479,6 +492,8 @@ mod tests {
         let config = read(toml, &environment).unwrap();
         assert_eq!(config.broker.address(), "b:2");
         assert_eq!(config.file.mqtt.receive_maximum, 100);
+        let paths = FieldPaths::new([("mcc", "radio.plmn.mcc")]).unwrap();
+        assert_eq!(config.ingest().field_paths, paths);
         assert_eq!(config.agent.to_string(), "udp://agent:8125");
         assert_eq!(config.file.datadog.version, Some(Text("7".into())));
         let india = Country::parse("in").unwrap();
@@ -617,6 +632,13 @@ mod tests {
                 "retention.heartbeats_days",
             ),
             ("[ingest]\nlease_secs = 1", "ingest.lease_secs"),
+            ("[ingest.fields]\ntime = 'x'", "ingest.fields.time"),
+            ("[ingest.fields]\nmcc = 'a..b'", "ingest.fields.mcc"),
+            ("[ingest.fields]\nfw = 'model'", "ingest.fields.fw"),
+            (
+                "[ingest.fields]\nmcc = 'a'\nmnc = 'a.b'",
+                "ingest.fields.mnc",
+            ),
             (
                 "[countries.phl]\ntime_zone = 'Asia/Manila'",
                 "countries.phl",

@@ -11,7 +11,8 @@
 //!    declared lengths, what follows the value. What a parser would choke on though it is only one
 //!    bad value (`NaN`, `1e999`, a CBOR tag) is patched out (`patch`).
 //! 2. `visit` walks the map or the array of maps through serde, the same for both formats.
-//! 3. `fields` holds the rules of each field, `timestamp` those of times.
+//! 3. `fields` holds the rules of each field, `timestamp` those of times, and `paths` says where a
+//!    field stands if not under its own name.
 //!
 //! This runs for every message on the task that reads the network. It builds no tree of values and
 //! allocates only the texts it keeps.
@@ -22,11 +23,14 @@ mod cbor;
 mod fields;
 mod json;
 mod patch;
+mod paths;
 mod timestamp;
 mod visit;
 
 #[cfg(test)]
 mod tests;
+
+pub use paths::{FieldPathError, FieldPathProblem, FieldPaths, MAX_PATH_LEVELS};
 
 /// The largest payload that is read; a larger one is set aside as [`Reason::Size`].
 pub const MAX_PAYLOAD_BYTES: usize = 4096;
@@ -56,13 +60,20 @@ pub struct Decoded {
     pub dropped_fields: u16,
 }
 
-/// Reads the payload of a message whose topic names `device_id`.
+/// Reads the payload of a message whose topic names `device_id`, with every field under its own
+/// name.
 ///
 /// Never fails: what is wrong is said in the answer. Takes time and memory in proportion to the
 /// payload, whatever lengths and depths the payload claims to have.
 #[must_use]
 pub fn decode(device_id: &DeviceId, payload: &[u8]) -> Decoded {
-    match read(device_id, payload) {
+    decode_at(&FieldPaths::default(), device_id, payload)
+}
+
+/// Reads a payload as [`decode`] does, with the fields at these paths.
+#[must_use]
+pub fn decode_at(paths: &FieldPaths, device_id: &DeviceId, payload: &[u8]) -> Decoded {
+    match read(device_id, paths, payload) {
         Ok(decoded) => decoded,
         Err(fault) => Decoded {
             fault: Some(fault),
@@ -71,16 +82,16 @@ pub fn decode(device_id: &DeviceId, payload: &[u8]) -> Decoded {
     }
 }
 
-fn read(device_id: &DeviceId, payload: &[u8]) -> Result<Decoded, Reason> {
+fn read(device_id: &DeviceId, paths: &FieldPaths, payload: &[u8]) -> Result<Decoded, Reason> {
     if payload.len() > MAX_PAYLOAD_BYTES {
         return Err(Reason::Size);
     }
     if cbor::is_map_or_array(payload) {
-        return cbor::read(device_id, payload);
+        return cbor::read(device_id, paths, payload);
     }
     match payload.iter().find(|byte| !json::is_blank(**byte)) {
         None => Ok(Decoded::default()),
-        Some(b'{' | b'[') => json::read(device_id, payload),
+        Some(b'{' | b'[') => json::read(device_id, paths, payload),
         Some(_) if json::is_lone_scalar(payload) => Err(Reason::Field),
         Some(_) => Err(Reason::Encoding),
     }

@@ -61,6 +61,8 @@ pub struct Config {
     pub client_id: String,
     /// Which topics carry heartbeats.
     pub topic_filter: topic::TopicFilter,
+    /// Where the fields stand in a payload.
+    pub field_paths: decode::FieldPaths,
     /// How long the broker keeps the session, and what arrives for it, while we are away.
     pub session_expiry: Duration,
     /// Messages the broker may hand over before it waits for an acknowledgement.

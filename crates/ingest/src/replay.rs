@@ -18,7 +18,7 @@ use store::heartbeats::Delivery;
 use store::quarantine::{KeptMessage, Replay, Selection};
 
 use crate::assemble::{Placed, Verdict, assemble};
-use crate::decode::decode;
+use crate::decode::{FieldPaths, decode_at};
 use crate::placer::{Placer, Taken};
 use crate::present::Present;
 use crate::subscriber::{Arrival, Content};
@@ -154,7 +154,7 @@ impl Replayer<'_> {
         let mut taken = Vec::with_capacity(messages.len());
         let filter = self.filters.get(slot).unwrap_or(&self.config.topic_filter);
         for message in messages {
-            match read(&message, filter) {
+            match read(&self.config.field_paths, &message, filter) {
                 Ok(arrival) => {
                     taken.push(Taken {
                         received_at: message.row.received_at,
@@ -303,12 +303,22 @@ fn kind(verdict: &Verdict) -> Kind {
 }
 
 /// Reads a message that was kept, as it would be read if it came now; or says why it cannot be.
-fn read(message: &KeptMessage, filter: &TopicFilter) -> Result<Arrival, String> {
+fn read(
+    paths: &FieldPaths,
+    message: &KeptMessage,
+    filter: &TopicFilter,
+) -> Result<Arrival, String> {
     let row = &message.row;
+    // What was read before it was set aside is kept as we write it, whatever the fleet's layout.
+    let ours = FieldPaths::default();
+    let paths = match row.reason {
+        Reason::Refused | Reason::ClosedRegistry | Reason::Cardinality => &ours,
+        _ => paths,
+    };
     let device_id = filter
         .device_id(&row.topic)
         .map_err(|reason| reason.in_words().to_owned())?;
-    let decoded = decode(&device_id, &row.payload);
+    let decoded = decode_at(paths, &device_id, &row.payload);
     match decoded.fault {
         // The device was counted when the message came; what it says cannot be read now either.
         Some(fault) if fault.rejects_message() || !row.reason.rejects_message() => {
@@ -357,8 +367,12 @@ mod tests {
     fn what_could_not_be_read_then_is_read_by_todays_filter_and_rules() {
         let filter = TopicFilter::parse("devices/+/heartbeat").unwrap();
         let read = |reason, topic: &str, payload: &[u8]| {
-            read(&kept(reason, topic, payload), &filter)
-                .map(|arrival| (arrival.device_id.to_string(), arrival.heartbeat.seq))
+            read(
+                &FieldPaths::default(),
+                &kept(reason, topic, payload),
+                &filter,
+            )
+            .map(|arrival| (arrival.device_id.to_string(), arrival.heartbeat.seq))
         };
         let ours = "devices/ph-1/heartbeat";
         assert_eq!(

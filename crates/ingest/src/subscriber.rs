@@ -13,7 +13,7 @@ use telemetry::{Counter, Gauge};
 use tokio::sync::oneshot;
 
 use crate::broker::{BrokerError, BrokerEvent, Connection, Message, Protocol, Sender};
-use crate::decode::decode;
+use crate::decode::decode_at;
 use crate::probe::{self, Prober};
 use crate::quarantine::{Limiter, SetAside};
 use crate::tail::fingerprint;
@@ -268,7 +268,7 @@ impl Listener<'_> {
                 return Content::Rejected(self.set_aside(received_at, reason, topic, payload));
             }
         };
-        let decoded = decode(&device_id, payload);
+        let decoded = decode_at(&self.config.field_paths, &device_id, payload);
         Counter::FieldsDropped.add(decoded.dropped_fields.into());
         let set_aside = decoded
             .fault

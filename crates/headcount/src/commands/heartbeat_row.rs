@@ -1,6 +1,6 @@
 //! From a row to a heartbeat.
 
-use ingest::decode::{MAX_PAYLOAD_BYTES, decode};
+use ingest::decode::{FieldPaths, MAX_PAYLOAD_BYTES, decode, decode_at};
 use model::{Country, DeviceId, Heartbeat};
 use serde_json::{Map, Value};
 
@@ -31,7 +31,7 @@ const FIELDS: [(&str, bool); 16] = [
 pub(super) struct HeartbeatRow {
     /// Who sent it.
     pub(super) device_id: DeviceId,
-    /// The canonical JSON payload.
+    /// The payload in JSON.
     pub(super) payload: Vec<u8>,
     /// What ingest will read in it.
     pub(super) heartbeat: Heartbeat,
@@ -40,6 +40,11 @@ pub(super) struct HeartbeatRow {
 /// Reads a row. A field that ingest would drop makes the whole row bad: whoever sends a file can
 /// mend it, and a heartbeat that is counted without its network is easily overlooked.
 pub(super) fn read(row: &Row) -> Result<HeartbeatRow, String> {
+    read_for(row, &FieldPaths::default())
+}
+
+/// The same, with a payload whose fields stand at these paths.
+pub(super) fn read_for(row: &Row, paths: &FieldPaths) -> Result<HeartbeatRow, String> {
     let device_id = row.device_id()?;
     let mut fields = Map::new();
     for (name, is_number) in FIELDS {
@@ -55,14 +60,14 @@ pub(super) fn read(row: &Row) -> Result<HeartbeatRow, String> {
         Country::parse(country)
             .map_err(|error| format!("`country` is {}: {error}", shown(country)))?;
     }
-    let payload = written(&fields);
+    let payload = written(&paths.arrange(fields.clone()));
     if payload.len() > MAX_PAYLOAD_BYTES {
         return Err(format!(
             "the payload has {} bytes; at most {MAX_PAYLOAD_BYTES} are read",
             payload.len()
         ));
     }
-    let decoded = decode(&device_id, &payload);
+    let decoded = decode_at(paths, &device_id, &payload);
     if decoded.fault.is_some() || decoded.dropped_fields > 0 {
         return Err(culprit(&device_id, fields));
     }
@@ -154,6 +159,27 @@ mod tests {
         assert_eq!(second.device_id.as_str(), "b");
         assert_eq!(second.payload, br#"{"sent_at":"1795222923"}"#);
         assert_eq!(second.heartbeat.sent_at, first.heartbeat.sent_at);
+    }
+
+    #[test]
+    fn a_fleet_with_another_layout_gets_its_own() {
+        let paths = [("sent_at", "data.time"), ("mcc", "radio.plmn.mcc")];
+        let paths = FieldPaths::new(paths).unwrap();
+        let rows = Rows::new(
+            &b"device_id,ts,sent_at,mcc,fw\na,1,2,515,3\nb,,,x,\n"[..],
+            None,
+        );
+        let mut read = rows
+            .unwrap()
+            .map(|line| read_for(&line.unwrap().row.unwrap(), &paths));
+        let first = read.next().unwrap().unwrap();
+        assert_eq!(
+            String::from_utf8(first.payload).unwrap(),
+            r#"{"data":{"time":"2"},"fw":"3","radio":{"plmn":{"mcc":"515"}},"ts":"1"}"#
+        );
+        assert_eq!(first.heartbeat.mcc, model::Mcc::parse("515"));
+        let reason = read.next().unwrap().unwrap_err();
+        assert!(reason.contains("`mcc`"), "{reason}");
     }
 
     #[test]

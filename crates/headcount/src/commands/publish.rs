@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ingest::broker::BrokerUrl;
+use ingest::decode::FieldPaths;
 use ingest::tls::TlsFiles;
 use ingest::topic::TopicFilter;
 use tokio::sync::mpsc;
@@ -59,6 +60,7 @@ pub(crate) async fn publish(
     broker: &BrokerUrl,
     tls: &TlsFiles,
     filter: &TopicFilter,
+    paths: &FieldPaths,
     shutdown: CancellationToken,
 ) -> anyhow::Result<Summary> {
     let input = Input {
@@ -73,6 +75,7 @@ pub(crate) async fn publish(
         args.rate,
         &mut publisher,
         filter,
+        paths,
         Report::new(bar),
         shutdown,
     )
@@ -87,13 +90,22 @@ async fn publish_rows(
     rate: Option<NonZeroU32>,
     publisher: &mut Publisher,
     filter: &TopicFilter,
+    paths: &FieldPaths,
     mut report: Report,
     shutdown: CancellationToken,
 ) -> anyhow::Result<Summary> {
     let (sender, source) = mpsc::channel(usize::from(MAX_IN_FLIGHT));
     let tally = Tally::default();
     let (read, unacknowledged) = {
-        let read = read(&mut rows, rate, filter, &mut report, sender, &shutdown);
+        let read = read(
+            &mut rows,
+            rate,
+            filter,
+            paths,
+            &mut report,
+            sender,
+            &shutdown,
+        );
         let delivered = publisher.run(source, &tally, &shutdown);
         tokio::pin!(read, delivered);
         let mut outcome = None;
@@ -136,6 +148,7 @@ async fn read(
     rows: &mut RowStream,
     rate: Option<NonZeroU32>,
     filter: &TopicFilter,
+    paths: &FieldPaths,
     report: &mut Report,
     messages: mpsc::Sender<Message>,
     shutdown: &CancellationToken,
@@ -150,7 +163,10 @@ async fn read(
         let Some(line) = line else {
             return Ok(());
         };
-        let row = match line.row.and_then(|row| heartbeat_row::read(&row)) {
+        let row = match line
+            .row
+            .and_then(|row| heartbeat_row::read_for(&row, paths))
+        {
             Ok(row) => row,
             Err(reason) => {
                 report.bad(line.number, &reason);

@@ -138,6 +138,8 @@ pub(crate) struct Ingest {
     pub(crate) batch_max_messages: usize,
     pub(crate) probe_interval_secs: u64,
     pub(crate) lease_secs: u64,
+    /// Fields by name, with the path at which each stands in a payload.
+    pub(crate) fields: BTreeMap<String, Text>,
 }
 
 impl Default for Ingest {
@@ -148,6 +150,7 @@ impl Default for Ingest {
             batch_max_messages: 8192,
             probe_interval_secs: 5,
             lease_secs: 15,
+            fields: BTreeMap::new(),
         }
     }
 }

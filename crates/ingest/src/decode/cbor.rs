@@ -11,6 +11,7 @@ use cbor4ii::serde::Deserializer;
 use model::{DeviceId, Reason};
 
 use super::patch::Patch;
+use super::paths::FieldPaths;
 use super::visit::{self, Tally};
 use super::{Decoded, MAX_DEPTH};
 
@@ -33,9 +34,13 @@ pub(super) fn is_map_or_array(payload: &[u8]) -> bool {
 }
 
 /// Reads a payload that starts like a CBOR map or array.
-pub(super) fn read(device_id: &DeviceId, payload: &[u8]) -> Result<Decoded, Reason> {
+pub(super) fn read(
+    device_id: &DeviceId,
+    paths: &FieldPaths,
+    payload: &[u8],
+) -> Result<Decoded, Reason> {
     let readable = check(payload)?;
-    let mut tally = Tally::new(device_id);
+    let mut tally = Tally::new(device_id, paths);
     let mut deserializer = Deserializer::new(SliceReader::new(&readable));
     visit::payload(&mut deserializer, &mut tally)
         .map_err(|_| Reason::Syntax)

@@ -40,6 +40,55 @@ pub(super) enum Field {
 }
 
 impl Field {
+    /// All of them.
+    pub(super) const ALL: [Self; 17] = [
+        Self::DeviceId,
+        Self::SentAt,
+        Self::Ts,
+        Self::Mcc,
+        Self::Mnc,
+        Self::Country,
+        Self::Carrier,
+        Self::Seq,
+        Self::BootId,
+        Self::Rat,
+        Self::Rsrp,
+        Self::Tac,
+        Self::Cell,
+        Self::BatteryMv,
+        Self::Fw,
+        Self::Model,
+        Self::IntervalSecs,
+    ];
+
+    /// The name under which it stands in a payload, unless configured otherwise.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::DeviceId => "device_id",
+            Self::SentAt => "sent_at",
+            Self::Ts => "ts",
+            Self::Mcc => "mcc",
+            Self::Mnc => "mnc",
+            Self::Country => "country",
+            Self::Carrier => "carrier",
+            Self::Seq => "seq",
+            Self::BootId => "boot_id",
+            Self::Rat => "rat",
+            Self::Rsrp => "rsrp",
+            Self::Tac => "tac",
+            Self::Cell => "cell",
+            Self::BatteryMv => "battery_mv",
+            Self::Fw => "fw",
+            Self::Model => "model",
+            Self::IntervalSecs => "interval_secs",
+        }
+    }
+
+    /// All names, for people.
+    pub(super) fn names() -> String {
+        Self::ALL.map(Self::name).join(", ")
+    }
+
     pub(super) fn from_name(name: &str) -> Option<Self> {
         Some(match name {
             "device_id" => Self::DeviceId,
@@ -74,6 +123,14 @@ pub(super) enum Scalar<'a> {
     Float(f64),
     /// What no field takes: booleans, bytes, maps, arrays, integers of more than 64 bits.
     Unusable,
+}
+
+impl Scalar<'_> {
+    /// Whether it says nothing. An empty text says as little as null: firmware sends it for what it
+    /// does not know.
+    pub(super) fn is_absent(self) -> bool {
+        matches!(self, Self::Absent | Self::Text(""))
+    }
 }
 
 /// One map of a payload while it is read.
@@ -136,14 +193,13 @@ impl<'id> Entry<'id> {
             Field::Model => put(&mut heartbeat.model, text(scalar, MAX_TEXT_BYTES)),
             Field::IntervalSecs => put(&mut heartbeat.interval_secs, whole(scalar, INTERVAL_SECS)),
         };
-        // An empty text says as little as null: firmware sends it for what it does not know.
-        let is_absent = matches!(scalar, Scalar::Absent | Scalar::Text(""));
-        if !is_understood && !is_absent {
+        if !is_understood && !scalar.is_absent() {
             self.drop_field();
         }
     }
 
-    fn drop_field(&mut self) {
+    /// Counts a value that cannot be used.
+    pub(super) fn drop_field(&mut self) {
         self.dropped_fields = self.dropped_fields.saturating_add(1);
     }
 

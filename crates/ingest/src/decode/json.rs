@@ -7,6 +7,7 @@ use serde::de::IgnoredAny;
 use serde_json::Deserializer;
 
 use super::patch::Patch;
+use super::paths::FieldPaths;
 use super::visit::{self, Tally};
 use super::{Decoded, MAX_DEPTH};
 
@@ -25,27 +26,32 @@ pub(super) fn is_lone_scalar(payload: &[u8]) -> bool {
 }
 
 /// Reads a payload that starts like a JSON object or array.
-pub(super) fn read(device_id: &DeviceId, payload: &[u8]) -> Result<Decoded, Reason> {
+pub(super) fn read(
+    device_id: &DeviceId,
+    paths: &FieldPaths,
+    payload: &[u8],
+) -> Result<Decoded, Reason> {
     // Checked here for the whole payload, because the parser looks only at texts it keeps.
     let text = std::str::from_utf8(payload).map_err(|_| Reason::Encoding)?;
     if is_too_deep(payload) {
         return Err(Reason::Depth);
     }
-    let first = parse(device_id, Deserializer::from_str(text));
+    let first = parse(device_id, paths, Deserializer::from_str(text));
     if first != Err(Reason::Syntax) {
         return first;
     }
     match without_unreadable_numbers(text) {
-        Cow::Owned(patched) => parse(device_id, Deserializer::from_slice(&patched)),
+        Cow::Owned(patched) => parse(device_id, paths, Deserializer::from_slice(&patched)),
         Cow::Borrowed(_) => first,
     }
 }
 
 fn parse<'de, R: serde_json::de::Read<'de>>(
     device_id: &DeviceId,
+    paths: &FieldPaths,
     mut deserializer: Deserializer<R>,
 ) -> Result<Decoded, Reason> {
-    let mut tally = Tally::new(device_id);
+    let mut tally = Tally::new(device_id, paths);
     visit::payload(&mut deserializer, &mut tally)
         .and_then(|contents| deserializer.end().map(|()| contents))
         .map_err(|_| Reason::Syntax)

@@ -751,6 +751,111 @@ fn a_payload_cut_anywhere_is_set_aside() {
     }
 }
 
+fn elsewhere() -> FieldPaths {
+    FieldPaths::new([
+        ("sent_at", "data.time"),
+        ("mcc", "radio.plmn.mcc"),
+        ("mnc", "radio.plmn.mnc"),
+        ("rsrp", "radio.power"),
+        ("device_id", "data.imei"),
+        ("fw", "model"),
+        ("model", "fw"),
+    ])
+    .unwrap()
+}
+
+#[test]
+fn fields_are_read_where_the_fleet_has_them() {
+    let nowhere = Heartbeat::default();
+    let full = Heartbeat {
+        sent_at: seconds(1_795_222_923),
+        mcc: Mcc::parse("515"),
+        mnc: Mnc::parse("02"),
+        seq: Some(7),
+        rsrp_dbm: Some(-98),
+        ..nowhere.clone()
+    };
+    let mcc = Heartbeat {
+        mcc: Mcc::parse("515"),
+        ..nowhere.clone()
+    };
+    let cases: Vec<(&str, Heartbeat, u16)> = vec![
+        (
+            r#"{"data":{"time":1795222923,"lat":91},"seq":7,
+                "radio":{"power":-98,"plmn":{"mcc":"515","mnc":"02"},"x":[{}]}}"#,
+            full,
+            0,
+        ),
+        (
+            r#"{"fw":"ig-300","model":"2.7.1"}"#,
+            Heartbeat {
+                fw: Some("2.7.1".into()),
+                model: Some("ig-300".into()),
+                ..nowhere.clone()
+            },
+            0,
+        ),
+        // under its own name a field that was moved is unknown
+        (
+            r#"{"mcc":"515","sent_at":1,"device_id":"x"}"#,
+            nowhere.clone(),
+            0,
+        ),
+        // nor is it what stands at the end of another path
+        (r#"{"plmn":{"mcc":"515"},"time":1}"#, nowhere.clone(), 0),
+        (r#"{"radio":{"radio":{"power":-1}}}"#, nowhere.clone(), 0),
+        // `ts` was not moved
+        (
+            r#"{"ts":1}"#,
+            Heartbeat {
+                sent_at: seconds(1),
+                ..nowhere.clone()
+            },
+            0,
+        ),
+        // on the way there is nothing, or something else than a map
+        (r#"{"radio":null,"data":""}"#, nowhere.clone(), 0),
+        (r#"{"radio":7,"data":[{"time":1}]}"#, nowhere.clone(), 2),
+        (r#"{"radio":{"plmn":"515-02"}}"#, nowhere.clone(), 1),
+        (r#"{"radio":{"plmn":{"mcc":{}}}}"#, nowhere.clone(), 1),
+        // a map that comes again is read on
+        (
+            r#"{"radio":{"plmn":{"mcc":"440"}},"radio":{"plmn":{"mcc":"515"}}}"#,
+            mcc.clone(),
+            1,
+        ),
+        (
+            r#"{"radio":{"plmn":{"mcc":"515"},"power":NaN}}"#,
+            mcc.clone(),
+            1,
+        ),
+        (r#"{"data":{"imei":"ph-0001"}}"#, nowhere, 0),
+    ];
+    let paths = elsewhere();
+    for (payload, heartbeat, dropped_fields) in cases {
+        let expected = Decoded {
+            heartbeat,
+            dropped_fields,
+            ..Decoded::default()
+        };
+        let decoded = decode_at(&paths, &device(), payload.as_bytes());
+        assert_eq!(decoded, expected, "{payload}");
+    }
+    let faults: [(&[u8], Reason); 3] = [
+        (br#"{"data":{"imei":"ph-0002"}}"#, Reason::Identity),
+        (br#"[{},{"data":{"imei":7}}]"#, Reason::Identity),
+        (br#"{"radio":{"plmn":"#, Reason::Syntax),
+    ];
+    for (payload, fault) in faults {
+        let decoded = decode_at(&paths, &device(), payload);
+        assert_eq!(decoded, set_aside(fault));
+    }
+    let flush = br#"[{"data":{"time":2},"seq":1},{"data":{"time":1},"seq":2}]"#;
+    let decoded = decode_at(&paths, &device(), flush);
+    assert_eq!(decoded.heartbeat.seq, Some(1));
+    assert_eq!(decoded.older.len(), 1);
+}
+
 /// The heartbeat as a device would send it.
 fn encoded(heartbeat: &Heartbeat) -> Value {
     let mut map = Map::new();
@@ -828,6 +933,43 @@ fn any_heartbeat() -> impl Strategy<Value = Heartbeat> {
             interval_secs,
         },
     )
+}
+
+/// Paths of any fields, of few keys, so that they often share some of them.
+fn any_paths() -> impl Strategy<Value = FieldPaths> {
+    let names = prop::sample::subsequence(
+        vec![
+            "sent_at",
+            "mcc",
+            "mnc",
+            "seq",
+            "rsrp",
+            "fw",
+            "carrier",
+            "interval_secs",
+        ],
+        0..8,
+    );
+    let keys = vec(prop::sample::select(vec!["a", "b", "data", "", "é"]), 0..5);
+    names
+        .prop_flat_map(move |names| {
+            let count = names.len();
+            (Just(names), vec(keys.clone(), count))
+        })
+        .prop_filter_map("paths that fit together", |(names, keys)| {
+            // Each under a last key of its own.
+            let paths: Vec<_> = names
+                .iter()
+                .zip(keys)
+                .map(|(name, keys)| {
+                    let mut keys: Vec<_> = keys.into_iter().filter(|key| !key.is_empty()).collect();
+                    let last = format!("{name}!");
+                    keys.push(&last);
+                    (*name, keys.join("."))
+                })
+                .collect();
+            FieldPaths::new(paths.iter().map(|(name, path)| (*name, path.as_str()))).ok()
+        })
 }
 
 /// Bytes that get far: pieces of payloads in any order.
@@ -952,5 +1094,34 @@ proptest! {
         prop_assert_eq!(decoded.older.len() + 1, heartbeats.len());
         let newest = heartbeats.iter().filter_map(|heartbeat| heartbeat.sent_at).max();
         prop_assert_eq!(decoded.heartbeat.sent_at, newest);
+    }
+
+    #[test]
+    fn fields_are_understood_the_same_wherever_they_stand(
+        heartbeats in vec(any_heartbeat(), 1..4),
+        paths in any_paths(),
+    ) {
+        let arranged = |heartbeat| match encoded(heartbeat) {
+            Value::Object(map) => Value::Object(paths.arrange(map)),
+            other => other,
+        };
+        let value: Vec<_> = heartbeats.iter().map(encoded).collect();
+        let moved: Vec<_> = heartbeats.iter().map(arranged).collect();
+        let expected = decode(&device(), &cbor(&Value::Array(value)));
+        let moved = Value::Array(moved);
+        let fits = moved.to_string().len() <= MAX_PAYLOAD_BYTES;
+        prop_assume!(fits && expected.fault.is_none());
+        let text = moved.to_string();
+        prop_assert_eq!(&decode_at(&paths, &device(), text.as_bytes()), &expected);
+        prop_assert_eq!(&decode_at(&paths, &device(), &cbor(&moved)), &expected);
+    }
+
+    #[test]
+    fn any_pieces_of_payloads_are_sensible_at_other_paths(payload in pieces()) {
+        let decoded = decode_at(&elsewhere(), &device(), &payload);
+        prop_assert!(decoded.older.len() < MAX_ENTRIES);
+        if decoded.fault.is_some() {
+            prop_assert_eq!(&decoded.heartbeat, &Heartbeat::default());
+        }
     }
 }

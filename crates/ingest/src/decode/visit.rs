@@ -6,6 +6,7 @@ use model::{DeviceId, Heartbeat, Reason};
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::fields::{Entry, Field, Scalar};
+use super::paths::{FieldPaths, Place, Places};
 use super::{Decoded, MAX_ENTRIES};
 
 /// The heartbeats of a payload: the newest, and the others in their order.
@@ -14,6 +15,8 @@ type Contents = (Heartbeat, Vec<Heartbeat>);
 /// What was noticed on the walk.
 pub(super) struct Tally<'id> {
     device_id: &'id DeviceId,
+    /// Where the fields stand, unless under their own names.
+    places: Option<&'id Places>,
     dropped_fields: u16,
     foreign_id: bool,
     too_many_entries: bool,
@@ -21,9 +24,10 @@ pub(super) struct Tally<'id> {
 }
 
 impl<'id> Tally<'id> {
-    pub(super) fn new(device_id: &'id DeviceId) -> Self {
+    pub(super) fn new(device_id: &'id DeviceId, paths: &'id FieldPaths) -> Self {
         Self {
             device_id,
+            places: paths.places(),
             dropped_fields: 0,
             foreign_id: false,
             too_many_entries: false,
@@ -54,23 +58,52 @@ impl<'id> Tally<'id> {
         self.dropped_fields = self.dropped_fields.saturating_add(count);
     }
 
-    fn read_entry<'de, A: MapAccess<'de>>(&mut self, mut map: A) -> Result<Heartbeat, A::Error> {
+    fn read_entry<'de, A: MapAccess<'de>>(&mut self, map: A) -> Result<Heartbeat, A::Error> {
         let mut entry = Entry::new(self.device_id);
-        while let Some(field) = map.next_key_seed(Lenient(Key))? {
-            match field {
-                Some(field) => map.next_value_seed(Lenient(Value {
-                    entry: &mut entry,
-                    field,
-                }))?,
-                None => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
+        match self.places {
+            None => read_fields(map, &mut entry)?,
+            Some(places) => read_places(map, places, &mut entry)?,
         }
         self.drop_fields(entry.dropped_fields());
         self.foreign_id |= entry.names_another_device();
         Ok(entry.into_heartbeat())
     }
+}
+
+/// Reads a map in which each field stands under its own name.
+fn read_fields<'de, A: MapAccess<'de>>(mut map: A, entry: &mut Entry<'_>) -> Result<(), A::Error> {
+    while let Some(field) = map.next_key_seed(Lenient(Key))? {
+        match field {
+            Some(field) => map.next_value_seed(Lenient(Value { entry, field }))?,
+            None => {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Reads a map in which fields stand elsewhere. Calls itself as deep as the paths are, at most.
+fn read_places<'de, A: MapAccess<'de>>(
+    mut map: A,
+    places: &Places,
+    entry: &mut Entry<'_>,
+) -> Result<(), A::Error> {
+    while let Some(place) = map.next_key_seed(Lenient(PlaceKey(places)))? {
+        match place {
+            Some(Place::Field(field)) => map.next_value_seed(Lenient(Value {
+                entry,
+                field: *field,
+            }))?,
+            Some(Place::Inside(places)) => {
+                map.next_value_seed(Lenient(Inside { entry, places }))?;
+            }
+            None => {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Reads one value from `deserializer`: a map, or an array of maps.
@@ -126,6 +159,40 @@ impl Take for Value<'_, '_> {
 
     fn scalar(self, scalar: Scalar<'_>) {
         self.entry.set(self.field, scalar);
+    }
+}
+
+/// The key of a map in which fields stand elsewhere; none if nothing is read under it.
+struct PlaceKey<'places>(&'places Places);
+
+impl<'places> Take for PlaceKey<'places> {
+    type Taken = Option<&'places Place>;
+
+    fn scalar(self, scalar: Scalar<'_>) -> Option<&'places Place> {
+        match scalar {
+            Scalar::Text(key) => self.0.get(key),
+            _ => None,
+        }
+    }
+}
+
+/// The value of a key on the way to fields. Anything but a map is unusable, as one field.
+struct Inside<'entry, 'id> {
+    entry: &'entry mut Entry<'id>,
+    places: &'entry Places,
+}
+
+impl Take for Inside<'_, '_> {
+    type Taken = ();
+
+    fn scalar(self, scalar: Scalar<'_>) {
+        if !scalar.is_absent() {
+            self.entry.drop_field();
+        }
+    }
+
+    fn map<'de, A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        read_places(map, self.places, self.entry)
     }
 }
 

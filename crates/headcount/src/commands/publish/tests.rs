@@ -107,12 +107,15 @@ async fn publish_text(
     let filter = TopicFilter::parse("devices/{device_id}/heartbeat").unwrap();
     let paper = Paper::default();
     let rate = rate.and_then(NonZeroU32::new);
+    let paths = FieldPaths::default();
+    let report = paper.report();
     let summary = publish_rows(
         rows,
         rate,
         &mut publisher,
         &filter,
-        paper.report(),
+        &paths,
+        report,
         shutdown,
     )
     .await;
