@@ -1,0 +1,7 @@
+//! Payloads that start like CBOR, and what mutation makes of them.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| headcount_fuzz::payload(bytes));
