@@ -19,11 +19,11 @@ for target in "$@"; do
     # New finds go to a folder of their own, so that the seeds stay few.
     mkdir -p "fuzz/found/$target"
     # A payload has at most 4,096 bytes; somewhat more, so that this is tried, too. No payload may make
-    # the decoder ask for more than a megabyte at once, or take longer than a second.
+    # the decoder ask for more than a megabyte at once, or take seconds.
     dictionary=fuzz/dictionaries/$target.dict
     [ -e "$dictionary" ] || dictionary=fuzz/dictionaries/decode_json.dict
     echo "$target: $seconds seconds"
     cargo +nightly fuzz run "$target" "fuzz/found/$target" "fuzz/corpus/$target" -- \
         -max_total_time="$seconds" -dict="$dictionary" -max_len=5000 -malloc_limit_mb=1 \
-        -timeout=1 -print_final_stats=1
+        -timeout=5 -print_final_stats=1
 done
