@@ -140,3 +140,26 @@ impl Store {
         self.carrier_bits().await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_country_is_full_when_every_bit_is_given_away() {
+        let (full, other) = ("ph", "jp");
+        let country = |code: &str| Country::parse(code).unwrap();
+        let mut bits = CarrierBits::default();
+        for bit in CarrierSet::all().bits() {
+            assert!(!bits.is_full(country(full)));
+            let segment = Segment {
+                country: country(full),
+                carrier: Carrier::slug(&format!("carrier {}", bit.index())),
+            };
+            bits.insert(segment, bit);
+        }
+        assert!(bits.is_full(country(full)));
+        assert!(!bits.is_full(country(other)));
+        assert_eq!(bits.carriers_of(country(full)).len(), 64);
+    }
+}
