@@ -17,99 +17,61 @@ const BATTERY_MV: RangeInclusive<i64> = 0..=100_000;
 /// Heartbeat intervals, in seconds: up to a week.
 const INTERVAL_SECS: RangeInclusive<i64> = 1..=7 * 24 * 3600;
 
-/// A field that is read. All others are skipped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Field {
-    DeviceId,
-    SentAt,
-    Ts,
-    Mcc,
-    Mnc,
-    Country,
-    Carrier,
-    Seq,
-    BootId,
-    Rat,
-    Rsrp,
-    Tac,
-    Cell,
-    BatteryMv,
-    Fw,
-    Model,
-    IntervalSecs,
+/// Makes the fields from one list, so that none is missing anywhere.
+macro_rules! fields {
+    ($($variant:ident = $name:literal,)+) => {
+        /// A field that is read. All others are skipped.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) enum Field {
+            $($variant,)+
+        }
+
+        impl Field {
+            /// All of them.
+            pub(super) const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// The name under which it stands in a payload, unless configured otherwise.
+            pub(super) fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)+
+                }
+            }
+
+            pub(super) fn from_name(name: &str) -> Option<Self> {
+                match name {
+                    $($name => Some(Self::$variant),)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+fields! {
+    DeviceId = "device_id",
+    SentAt = "sent_at",
+    Ts = "ts",
+    Mcc = "mcc",
+    Mnc = "mnc",
+    Country = "country",
+    Carrier = "carrier",
+    Seq = "seq",
+    BootId = "boot_id",
+    Rat = "rat",
+    Rsrp = "rsrp",
+    Tac = "tac",
+    Cell = "cell",
+    BatteryMv = "battery_mv",
+    Fw = "fw",
+    Model = "model",
+    IntervalSecs = "interval_secs",
 }
 
 impl Field {
-    /// All of them.
-    pub(super) const ALL: [Self; 17] = [
-        Self::DeviceId,
-        Self::SentAt,
-        Self::Ts,
-        Self::Mcc,
-        Self::Mnc,
-        Self::Country,
-        Self::Carrier,
-        Self::Seq,
-        Self::BootId,
-        Self::Rat,
-        Self::Rsrp,
-        Self::Tac,
-        Self::Cell,
-        Self::BatteryMv,
-        Self::Fw,
-        Self::Model,
-        Self::IntervalSecs,
-    ];
-
-    /// The name under which it stands in a payload, unless configured otherwise.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::DeviceId => "device_id",
-            Self::SentAt => "sent_at",
-            Self::Ts => "ts",
-            Self::Mcc => "mcc",
-            Self::Mnc => "mnc",
-            Self::Country => "country",
-            Self::Carrier => "carrier",
-            Self::Seq => "seq",
-            Self::BootId => "boot_id",
-            Self::Rat => "rat",
-            Self::Rsrp => "rsrp",
-            Self::Tac => "tac",
-            Self::Cell => "cell",
-            Self::BatteryMv => "battery_mv",
-            Self::Fw => "fw",
-            Self::Model => "model",
-            Self::IntervalSecs => "interval_secs",
-        }
-    }
-
     /// All names, for people.
     pub(super) fn names() -> String {
-        Self::ALL.map(Self::name).join(", ")
-    }
-
-    pub(super) fn from_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "device_id" => Self::DeviceId,
-            "sent_at" => Self::SentAt,
-            "ts" => Self::Ts,
-            "mcc" => Self::Mcc,
-            "mnc" => Self::Mnc,
-            "country" => Self::Country,
-            "carrier" => Self::Carrier,
-            "seq" => Self::Seq,
-            "boot_id" => Self::BootId,
-            "rat" => Self::Rat,
-            "rsrp" => Self::Rsrp,
-            "tac" => Self::Tac,
-            "cell" => Self::Cell,
-            "battery_mv" => Self::BatteryMv,
-            "fw" => Self::Fw,
-            "model" => Self::Model,
-            "interval_secs" => Self::IntervalSecs,
-            _ => return None,
-        })
+        let names: Vec<_> = Self::ALL.iter().map(|field| field.name()).collect();
+        names.join(", ")
     }
 }
 

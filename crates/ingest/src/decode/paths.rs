@@ -90,7 +90,8 @@ impl FieldPaths {
             return Ok(Self::default());
         }
         let is_named = |field: Field| named.iter().any(|(other, _)| *other == field);
-        let unnamed = Field::ALL.into_iter().filter(|field| !is_named(*field));
+        let unnamed = Field::ALL.iter().copied();
+        let unnamed = unnamed.filter(|field| !is_named(*field));
         // Those that were named come last, so that an error names one of them.
         let all = unnamed.map(|field| (field, field.name()));
         let mut places = Places::default();
@@ -249,7 +250,7 @@ mod tests {
     #[test]
     fn fields_that_stay_where_they_are_cost_nothing() {
         assert_eq!(FieldPaths::new([]), Ok(FieldPaths::default()));
-        let own = Field::ALL.map(|field| (field.name(), field.name()));
+        let own = Field::ALL.iter().map(|field| (field.name(), field.name()));
         assert_eq!(FieldPaths::new(own), Ok(FieldPaths::default()));
         // Two fields may change places.
         let swapped = FieldPaths::new([("fw", "model"), ("model", "fw")]).unwrap();
