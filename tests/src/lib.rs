@@ -16,6 +16,7 @@ pub mod binary;
 pub mod certificates;
 pub mod dogstatsd;
 pub mod http;
+pub mod proxy;
 pub mod publisher;
 pub mod world;
 
