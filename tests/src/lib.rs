@@ -1,5 +1,5 @@
 //! What whole-system tests are made of: real servers, roles in this process or as the real binary,
-//! a publisher that keeps a ledger, an Agent that catches every byte, and a strict reader of
+//! fleets that know what the broker has taken, a network that fails on command, an Agent that catches every byte, and a strict reader of
 //! those bytes.
 //!
 //! Servers are started once per test binary; every test has a database, a topic and a slot of its
@@ -16,8 +16,11 @@ pub mod binary;
 pub mod certificates;
 pub mod dogstatsd;
 pub mod http;
+pub mod ledger;
+pub mod mqtt;
 pub mod proxy;
 pub mod publisher;
+pub mod stage;
 pub mod world;
 
 use std::future::Future;
@@ -30,11 +33,26 @@ const PATIENCE: Duration = Duration::from_secs(60);
 ///
 /// # Panics
 /// When a minute has passed.
-pub async fn eventually<T, F>(what: &str, mut condition: impl FnMut() -> F) -> T
+pub async fn eventually<T, F>(what: &str, condition: impl FnMut() -> F) -> T
 where
     F: Future<Output = Option<T>>,
 {
-    let deadline = Instant::now() + PATIENCE;
+    eventually_within(PATIENCE, what, condition).await
+}
+
+/// The same, with more or less patience.
+///
+/// # Panics
+/// When it has run out.
+pub async fn eventually_within<T, F>(
+    patience: Duration,
+    what: &str,
+    mut condition: impl FnMut() -> F,
+) -> T
+where
+    F: Future<Output = Option<T>>,
+{
+    let deadline = Instant::now() + patience;
     loop {
         if let Some(value) = condition().await {
             return value;

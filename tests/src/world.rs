@@ -73,8 +73,10 @@ fn open(url: &str) -> Store {
 pub struct World {
     /// A number that no other test of this binary has.
     pub number: u32,
-    /// The test's database.
+    /// The test's database, as the roles reach it.
     pub database_url: String,
+    /// The same, as the test looks at it: not through anything that is made to fail.
+    pub inspected_url: String,
     /// The same, opened.
     pub store: Store,
     /// Where the broker is.
@@ -132,10 +134,36 @@ impl World {
         })
         .await
         .unwrap();
+        Self::of(number, now, broker_url, database_url.clone(), database_url)
+    }
+
+    /// A world with a broker and a database of its own, which is migrated here. The roles reach it
+    /// through `database_url`, the test by `inspected_url`.
+    pub async fn with_servers(
+        now: &str,
+        broker_url: String,
+        database_url: String,
+        inspected_url: String,
+    ) -> Self {
+        let number = TESTS.fetch_add(1, Ordering::Relaxed);
+        let store = open(&inspected_url);
+        store.migrate().await.unwrap();
+        store.close().await;
+        Self::of(number, now, broker_url, database_url, inspected_url)
+    }
+
+    fn of(
+        number: u32,
+        now: &str,
+        broker_url: String,
+        database_url: String,
+        inspected_url: String,
+    ) -> Self {
         Self {
             number,
             store: open(&database_url),
             database_url,
+            inspected_url,
             broker_url,
             clock: Arc::new(ManualClock::at(now.parse().unwrap())),
             agent: Agent::listen(),
@@ -316,7 +344,21 @@ impl World {
 
     /// Runs one statement by `psql` and gives its output, fields separated by `|`: a way to look
     /// at the data that shares nothing with headcount.
+    ///
+    /// # Panics
+    /// When the database refuses or is away.
     pub async fn sql(&self, statement: &str) -> String {
+        self.psql(statement)
+            .await
+            .unwrap_or_else(|error| panic!("{statement}: {error}"))
+    }
+
+    /// The same, where the database may be away.
+    pub async fn try_sql(&self, statement: &str) -> Option<String> {
+        self.psql(statement).await.ok()
+    }
+
+    async fn psql(&self, statement: &str) -> Result<String, String> {
         let psql = devstack::find_program("psql").unwrap();
         let mut command = std::process::Command::new(psql);
         command.args([
@@ -325,18 +367,17 @@ impl World {
             "ON_ERROR_STOP=1",
             "-c",
             statement,
-            &self.database_url,
+            &self.inspected_url,
         ]);
         let output = tokio::task::spawn_blocking(move || command.output())
             .await
             .unwrap()
             .unwrap();
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{statement}: {error}");
-        String::from_utf8(output.stdout)
-            .unwrap()
-            .trim_end()
-            .to_owned()
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+        }
+        let text = String::from_utf8(output.stdout).unwrap();
+        Ok(text.trim_end().to_owned())
     }
 }
 
