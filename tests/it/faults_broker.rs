@@ -1,5 +1,7 @@
 //! The broker and the way to it fail: what we acknowledged is stored, what we could not see is a
 //! recorded gap.
+//!
+//! Scenes that mostly wait play side by side in one test.
 
 use std::time::Duration;
 
@@ -15,9 +17,21 @@ use tokio::net::TcpStream;
 /// Messages per second while something fails.
 const LOAD: u32 = 1000;
 
+/// How often we may take back a session that somebody takes away again and again.
+const MAX_CONNECTS_PER_SEC: f64 = 5.0;
+
+/// Each scene has a broker of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_broker_comes_back() {
+    tokio::join!(
+        killed_under_load(),
+        restarted_with_what_it_saved(),
+        restarted_with_nothing_while_we_were_away(),
+    );
+}
+
 /// `kill -9` of the broker: it may lose its last second. Whatever it lost, what we acknowledged is
 /// stored, and the time without it is a gap.
-#[tokio::test(flavor = "multi_thread")]
 async fn killed_under_load() {
     let stage = Stage::with_broker().await;
     let _ingest = stage.start_ingest().await;
@@ -45,8 +59,16 @@ async fn killed_under_load() {
     assert!(lost <= 2 * 2 * LOAD, "{lost} of {}", book.published());
 }
 
-/// The broker stands still for longer than it may be silent, and goes on.
+/// Each scene has a broker of its own, which is given up after two and a half pings.
 #[tokio::test(flavor = "multi_thread")]
+async fn the_broker_is_silent() {
+    tokio::join!(
+        paused_until_it_is_given_up(),
+        a_stalled_connection_is_given_up(),
+    );
+}
+
+/// The broker stands still for longer than it may be silent, and goes on.
 async fn paused_until_it_is_given_up() {
     let stage = Stage::with_broker().await;
     let _ingest = stage.start_ingest().await;
@@ -61,7 +83,6 @@ async fn paused_until_it_is_given_up() {
 }
 
 /// An orderly restart of the broker under load keeps the session and what waits in it.
-#[tokio::test(flavor = "multi_thread")]
 async fn restarted_with_what_it_saved() {
     let stage = Stage::with_broker().await;
     let _ingest = stage.start_ingest().await;
@@ -77,7 +98,6 @@ async fn restarted_with_what_it_saved() {
 
 /// A broker that comes back with nothing has lost what waited for us: a gap since the last moment
 /// known to be stored, so that the hour is incomplete. What it lost lies in that gap.
-#[tokio::test(flavor = "multi_thread")]
 async fn restarted_with_nothing_while_we_were_away() {
     let stage = Stage::with_broker().await;
     let mut ingest = stage.start_ingest().await;
@@ -142,7 +162,6 @@ async fn cut_in_the_middle_of_a_packet() {
 }
 
 /// A socket that is open and through which nothing comes or goes: given up, and another is made.
-#[tokio::test(flavor = "multi_thread")]
 async fn a_stalled_connection_is_given_up() {
     let stage = Stage::with_broker().await;
     let _ingest = stage.start_ingest().await;
@@ -207,11 +226,11 @@ async fn a_stranger_with_our_client_id() {
             take_the_session(&stage).await;
         }
     };
-    let _for_a_while = tokio::time::timeout(Duration::from_secs(5), stubborn).await;
+    let _for_a_while = tokio::time::timeout(Duration::from_secs(3), stubborn).await;
     let secs = (now() - started).as_seconds_f64();
     let connections = stage.to_broker.connections() - before;
     assert!(
-        (connections as f64) < 5.0 * secs,
+        (connections as f64) < MAX_CONNECTS_PER_SEC * secs,
         "{connections} connections in {secs} s: that is a fight"
     );
     stage.stores_more(LOAD).await;

@@ -1,5 +1,7 @@
 //! Postgres fails in every way it can: what we acknowledged is there, and the rest waits at the
 //! broker.
+//!
+//! Scenes that mostly wait play side by side in one test.
 
 use std::process::Command;
 use std::time::Duration;
@@ -12,8 +14,19 @@ use headcount_tests::{binary, eventually};
 /// Messages per second while something fails.
 const LOAD: u32 = 1000;
 
-/// `kill -9` of the server and all its processes, twice, and no connection to it for a while.
+/// Each scene has servers of its own.
 #[tokio::test(flavor = "multi_thread")]
+async fn postgres_fails() {
+    tokio::join!(
+        killed_under_load_and_unreachable_afterwards(),
+        paused_and_restarted_under_load(),
+        a_statement_that_times_out_is_tried_again(),
+        slow_commits_hold_the_queue_and_lose_nothing(),
+        a_connection_that_breaks_off_inside_a_transaction(),
+    );
+}
+
+/// `kill -9` of the server and all its processes, twice, and no connection to it for a while.
 async fn killed_under_load_and_unreachable_afterwards() {
     let stage = Stage::with_both().await;
     let _ingest = stage.start_ingest().await;
@@ -40,7 +53,6 @@ async fn killed_under_load_and_unreachable_afterwards() {
 }
 
 /// A server that stands still for seconds and goes on, and one that is restarted in order.
-#[tokio::test(flavor = "multi_thread")]
 async fn paused_and_restarted_under_load() {
     let stage = Stage::with_both().await;
     let _ingest = stage.start_ingest().await;
@@ -61,7 +73,6 @@ async fn paused_and_restarted_under_load() {
 }
 
 /// Somebody holds a lock on a table for longer than a statement may take.
-#[tokio::test(flavor = "multi_thread")]
 async fn a_statement_that_times_out_is_tried_again() {
     let stage = Stage::with_broker().await;
     let mut command = binary::command(&stage.world, &["ingest"]);
@@ -82,7 +93,6 @@ async fn a_statement_that_times_out_is_tried_again() {
 }
 
 /// Every answer takes a twentieth of a second: batches become larger, and nothing is lost.
-#[tokio::test(flavor = "multi_thread")]
 async fn slow_commits_hold_the_queue_and_lose_nothing() {
     let stage = Stage::with_broker().await;
     let _ingest = stage.start_ingest().await;
@@ -97,7 +107,6 @@ async fn slow_commits_hold_the_queue_and_lose_nothing() {
 }
 
 /// The connection breaks off inside of statements and answers, again and again.
-#[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_breaks_off_inside_a_transaction() {
     use headcount_tests::proxy::Direction::{Down, Up};
     let stage = Stage::with_broker().await;
