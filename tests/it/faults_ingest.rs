@@ -41,6 +41,7 @@ async fn the_owner_is_gone() {
         killed_again_and_again_with_a_standby(),
         an_owner_that_wakes_up_after_its_lease_touches_nothing(),
         ended_in_order_while_postgres_is_away(),
+        killed_while_postgres_does_not_answer(),
     );
 }
 
@@ -142,6 +143,22 @@ async fn ended_in_order_under_load() {
     }
     stage.nothing_is_lost_or_stored_twice(fleet).await;
     stage.gaps_are("first_start").await;
+}
+
+/// `kill -9` with thousands of messages taken and none of them stored, because Postgres does not
+/// answer: none of them is acknowledged, so the next process gets all of them.
+async fn killed_while_postgres_does_not_answer() {
+    let stage = Stage::with_broker().await;
+    let mut ingest = stage.start_ingest().await;
+    let fleet = stage.fleet(LOAD);
+    stage.stores_more(LOAD / 2).await;
+    stage.to_postgres.stall();
+    fleet.more(2 * LOAD).await;
+    stage.kept_its_word().await;
+    ingest.kill();
+    stage.to_postgres.heal();
+    let _next = stage.start_ingest().await;
+    stage.nothing_is_lost(fleet).await;
 }
 
 /// An orderly end while Postgres is away: what cannot be committed stays with the broker.

@@ -41,6 +41,8 @@ async fn killed_under_load_and_unreachable_afterwards() {
     stage.to_postgres.refuse();
     stage.to_postgres.cut(Cut::Reset);
     fleet.more(1000).await;
+    // Also while what came since cannot be stored.
+    stage.kept_its_word().await;
     stage.to_postgres.heal();
     stage.stores_more(500).await;
     assert_eq!(
