@@ -5,7 +5,7 @@ CARGO ?= cargo
 NPM ?= npm
 
 .DEFAULT_GOAL := help
-.PHONY: help demo clean-demo deps web test check bench screenshots fmt
+.PHONY: help demo clean-demo deps web test soak check bench screenshots fmt
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,16 @@ test: deps web ## run all tests, on private Postgres and Mosquitto servers, and 
 	$(CARGO) test --workspace --locked
 	cd web && $(NPM) run --silent test
 	cd web && $(NPM) run --silent test:browser
+
+# The parts are listed where they are described: in the first lines of tests/soak/main.rs.
+soak: deps ## long proofs: `make soak` lists them, `make soak PART=million` runs one, PERCENT=10 a small one
+ifeq ($(PART),)
+	@sed -n 's/^\/\/! - `\([a-z_]*\)`: /  \1\t/p' tests/soak/main.rs
+else
+	@$(CARGO) build --quiet --release --locked --package headcount
+	@HEADCOUNT_SOAK_PERCENT=$(or $(PERCENT),100) $(CARGO) test --quiet --locked --package headcount-tests \
+		--test soak -- --ignored --nocapture $(PART)
+endif
 
 check: deps web ## format, lints, documentation, house rules, licences and advisories
 	$(CARGO) fmt --all --check

@@ -1,9 +1,25 @@
 //! The real binary, as a process.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use crate::world::World;
+
+/// The folder of what was built with the tests.
+fn profile_folder() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let folder = test.parent().and_then(|deps| deps.parent()).unwrap();
+    folder.to_owned()
+}
+
+fn existing(path: PathBuf, build: &str) -> PathBuf {
+    assert!(
+        path.exists(),
+        "{} is missing: run `{build}`",
+        path.display()
+    );
+    path
+}
 
 /// Where the binary is: beside the tests, built with them.
 ///
@@ -11,21 +27,30 @@ use crate::world::World;
 /// When it has not been built.
 #[must_use]
 pub fn path() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let folder = test.parent().and_then(|deps| deps.parent()).unwrap();
-    let path = folder.join("headcount");
-    assert!(
-        path.exists(),
-        "{} is missing: run `cargo build -p headcount`",
-        path.display()
-    );
-    path
+    let path = profile_folder().join("headcount");
+    existing(path, "cargo build -p headcount")
+}
+
+/// Where the binary is that is shipped.
+///
+/// # Panics
+/// When it has not been built.
+#[must_use]
+pub fn release_path() -> PathBuf {
+    let path = profile_folder().with_file_name("release").join("headcount");
+    existing(path, "cargo build --release -p headcount")
 }
 
 /// A command of the binary, told about a test's servers by its environment.
 #[must_use]
 pub fn command(world: &World, arguments: &[&str]) -> Command {
-    let mut command = Command::new(path());
+    command_of(&path(), world, arguments)
+}
+
+/// The same of another build of it.
+#[must_use]
+pub fn command_of(binary: &Path, world: &World, arguments: &[&str]) -> Command {
+    let mut command = Command::new(binary);
     command
         .args(arguments)
         .current_dir(std::env::temp_dir())
@@ -97,6 +122,20 @@ impl Running {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.0.id()
+    }
+
+    /// The memory it has in use, in bytes.
+    ///
+    /// # Panics
+    /// When it has ended, or the system does not tell (it does on Linux).
+    #[must_use]
+    pub fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib: u64 = line
+            .and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok())
+            .unwrap();
+        kib * 1024
     }
 
     /// Ends it at once, as SIGKILL does.

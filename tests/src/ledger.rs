@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chrono::SecondsFormat;
+use chrono::{SecondsFormat, TimeDelta};
 use model::Instant;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -45,8 +45,10 @@ pub struct Plan {
 }
 
 /// What became of one message.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Entry {
+    /// When it was first published.
+    pub published_at: Instant,
     /// When the broker first acknowledged it.
     pub acknowledged_at: Option<Instant>,
 }
@@ -111,6 +113,17 @@ impl Ledger {
     #[must_use]
     pub fn acknowledged(&self) -> u32 {
         self.book.lock().unwrap().acknowledged
+    }
+
+    /// Which messages were acknowledged before an instant, and when.
+    #[must_use]
+    pub fn acknowledged_before(&self, before: Instant) -> Vec<(u32, Instant)> {
+        let book = self.book.lock().unwrap();
+        let times = (0..).zip(&book.entries);
+        times
+            .filter_map(|(seq, entry)| Some((seq, entry.acknowledged_at?)))
+            .filter(|(_, at)| *at < before)
+            .collect()
     }
 
     /// Waits until the broker has acknowledged so many more messages.
@@ -209,7 +222,10 @@ impl Fleet {
                     if book.no_more || seq == self.plan.messages || u128::from(seq) >= allowed {
                         break;
                     }
-                    book.entries.push(Entry::default());
+                    book.entries.push(Entry {
+                        published_at: now(),
+                        acknowledged_at: None,
+                    });
                     seq
                 }
             };
@@ -279,6 +295,9 @@ pub struct Audit {
     pub unheard: u32,
     /// Devices in an hour in which no row says that they were heard, or missing from one.
     pub miscounted: u32,
+    /// Devices in an hour in which they sent nothing, or missing from one in which they did, by the
+    /// ledger alone.
+    pub contradicted: u32,
 }
 
 /// The messages that the database has.
@@ -327,7 +346,46 @@ pub async fn audit(world: &World, book: &Book) -> Audit {
                  union all (table counted except table heard)) differences",
         )
         .await,
+        contradicted: contradicted(world, book, &stored).await,
     }
+}
+
+/// After its last copy was acknowledged, a message counts at most so much later: half a minute is the
+/// most by which an arrival may lie behind the watermark and still count when it arrives, and as much
+/// again is for a busy machine.
+const HEARD_AT_MOST_LATER: TimeDelta = TimeDelta::seconds(60);
+
+/// Compares presence with what the fleet did: a device has to be in the hour of a message that can
+/// only have been heard in this one, and must not be in an hour in which none can have been heard.
+async fn contradicted(world: &World, book: &Book, stored: &HashSet<u32>) -> u32 {
+    let mut certain = HashSet::new();
+    let mut possible = HashSet::new();
+    for (seq, entry) in (0..).zip(&book.entries) {
+        let device = seq % book.devices;
+        let hour = |at: Instant| at.timestamp().div_euclid(3600);
+        let first = hour(entry.published_at);
+        let last = hour(entry.acknowledged_at.unwrap_or_else(now) + HEARD_AT_MOST_LATER);
+        possible.extend((first..=last).map(|hour| (hour, device)));
+        // What the broker has lost is told elsewhere.
+        if first == last && stored.contains(&seq) {
+            certain.insert((first, device));
+        }
+    }
+    let present = world
+        .sql(
+            "select extract(epoch from hour)::bigint / 3600, substr(device_id, 2)
+             from v_presence where device_id ~ '^d[0-9]+$'",
+        )
+        .await;
+    let present: HashSet<(i64, u32)> = present
+        .lines()
+        .map(|line| {
+            let (hour, device) = line.split_once('|').unwrap();
+            (hour.parse().unwrap(), device.parse().unwrap())
+        })
+        .collect();
+    let differences = certain.difference(&present).count() + present.difference(&possible).count();
+    u32::try_from(differences).unwrap()
 }
 
 impl Audit {
@@ -364,6 +422,7 @@ impl Audit {
     pub fn must_count_right(&self) {
         assert_eq!(self.strange, 0, "{self:?}");
         assert_eq!(self.miscounted, 0, "{self:?}");
+        assert_eq!(self.contradicted, 0, "{self:?}");
     }
 }
 

@@ -170,11 +170,16 @@ impl Stage {
     /// Starts a fleet that publishes straight to the broker, until it is finished.
     #[must_use]
     pub fn fleet(&self, per_sec: u32) -> Ledger {
-        let plan = Plan {
+        self.fleet_of(Plan {
             devices: 500,
             messages: u32::MAX,
             per_sec,
-        };
+        })
+    }
+
+    /// Starts a fleet by plan.
+    #[must_use]
+    pub fn fleet_of(&self, plan: Plan) -> Ledger {
         Ledger::start(&self.world, self.broker_port, plan)
     }
 
