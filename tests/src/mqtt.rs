@@ -1,7 +1,7 @@
 //! The few packets of MQTT that tests write and read by themselves, and who looks at those that
 //! pass.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use crate::proxy::{Direction, Tap};
@@ -149,8 +149,9 @@ struct Seen {
 struct Connection {
     up: Packets,
     down: Packets,
-    /// Messages handed over and not acknowledged, by packet id.
-    owed: HashMap<u16, Option<u32>>,
+    /// Messages handed over and not acknowledged, by packet id. More than one may have the same:
+    /// Mosquitto 2.0.11 goes round the numbers when it empties a queue of more than 65,535.
+    owed: HashMap<u16, VecDeque<Option<u32>>>,
 }
 
 impl Acknowledged {
@@ -201,7 +202,8 @@ impl Seen {
                         rest,
                     } = packet
                     {
-                        connection.owed.insert(packet_id, seq(&rest));
+                        let owed = connection.owed.entry(packet_id).or_default();
+                        owed.push_back(seq(&rest));
                     }
                 }
             }
@@ -212,7 +214,8 @@ impl Seen {
                         Packet::Connect { level } => self.levels.push(level),
                         Packet::PubAck { packet_id } => {
                             self.acks += 1;
-                            match connection.owed.remove(&packet_id) {
+                            let owed = connection.owed.get_mut(&packet_id);
+                            match owed.and_then(VecDeque::pop_front) {
                                 Some(seq) => self.seqs.extend(seq),
                                 None => self.unfounded += 1,
                             }
