@@ -1,9 +1,10 @@
 //! What whole-system tests are made of: real servers, roles in this process or as the real binary,
-//! fleets that know what the broker has taken, a network that fails on command, an Agent that catches every byte, and a strict reader of
-//! those bytes.
+//! fleets that know what the broker has taken, a network that fails on command, an Agent that
+//! catches every byte, and a strict reader of those bytes.
 //!
 //! Servers are started once per test binary; every test has a database, a topic and a slot of its
-//! own, so tests run side by side. Tests that break a broker start one for themselves.
+//! own, so tests run side by side. Tests that break a server start one for themselves: [`stage`]
+//! puts it behind a [`proxy`] and keeps accounts ([`ledger`], [`mqtt`]).
 
 #![expect(
     clippy::unwrap_used,
