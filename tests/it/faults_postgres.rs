@@ -23,6 +23,7 @@ async fn postgres_fails() {
         a_statement_that_times_out_is_tried_again(),
         slow_commits_hold_the_queue_and_lose_nothing(),
         a_connection_that_breaks_off_inside_a_transaction(),
+        unreachable_for_longer_than_a_lease(),
     );
 }
 
@@ -131,6 +132,33 @@ async fn a_connection_that_breaks_off_inside_a_transaction() {
     }
     stage.nothing_is_lost(fleet).await;
     assert_eq!(stage.to_broker.connections(), 1);
+}
+
+/// Out of reach until the lease has run out, for the owner and its standby alike. Back again, one of
+/// them has the slot, and keeps it.
+async fn unreachable_for_longer_than_a_lease() {
+    let stage = Stage::with_broker().await;
+    let _first = stage.start_ingest().await;
+    let _second = binary::Running::start(binary::command(&stage.world, &["ingest"]));
+    let fleet = stage.fleet(LOAD);
+    stage.stores_more(500).await;
+    stage.to_postgres.refuse();
+    stage.to_postgres.cut(Cut::Reset);
+    let ran_out = "select count(*) from ingest_slots where lease_until < clock_timestamp()";
+    eventually("the lease has run out", async || {
+        (stage.world.sql(ran_out).await == "1").then_some(())
+    })
+    .await;
+    stage.to_postgres.heal();
+    stage.stores_more(500).await;
+    let state = "select owner, term from ingest_slots";
+    let before = stage.world.sql(state).await;
+    stage.stores_more(5 * LOAD).await;
+    assert_eq!(stage.world.sql(state).await, before, "they fight over it");
+    let connections = stage.to_broker.connections();
+    assert!(connections <= 2, "{connections} connections to the broker");
+    stage.nothing_is_lost(fleet).await;
+    stage.gaps_are("first_start").await;
 }
 
 /// Set for the copy of this program that has a small disk.
