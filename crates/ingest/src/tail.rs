@@ -2,29 +2,40 @@
 //!
 //! A broker that did not hear an acknowledgement sends the message again on the next connection,
 //! marked as a redelivery, under the same packet id. If the first copy is committed, the second
-//! must add nothing, not even across the boundary of an hour. A broker gives a packet id to another
-//! message only when it has heard the acknowledgement of the one before, so what can come again
-//! under an id is what was taken under it last. That is remembered here, for every id there is, and
-//! after a restart read back from the store.
+//! must add nothing, not even across the boundary of an hour. A broker should give a packet id to
+//! another message only when it has heard the acknowledgement of the one before; Mosquitto 2.0.11
+//! goes round the ids while it empties a queue, so that several messages are under way with one id.
+//! What was taken last under every id is remembered here, and after a restart read back from the
+//! store.
 
 use std::collections::VecDeque;
+use std::num::NonZero;
 
 use model::Instant;
 use store::heartbeats::Delivery;
 use xxhash_rust::xxh3::Xxh3;
 
-/// Deliveries that are read back after a restart, at least: four of the largest windows. One may be
-/// committed while its acknowledgements are still to be sent; a broker that empties its queue may
-/// have sent several.
-const READ_BACK: usize = 4 * 65_536;
+/// Deliveries remembered under each packet id: as many messages may be under way with it.
+const PER_ID: usize = 4;
+
+/// Deliveries that are read back after a restart, at least: so many of the largest windows.
+const READ_BACK: usize = PER_ID * 65_536;
 
 /// How closely the time is kept from which on they have to be read.
 const MARK_EVERY: usize = 4096;
 
+/// A fingerprint in a table: no more than its eight bytes.
+type Entry = Option<NonZero<i64>>;
+
+fn entry(fingerprint: i64) -> Entry {
+    NonZero::new(fingerprint).or(Some(NonZero::<i64>::MIN))
+}
+
 /// What was last taken under each packet id.
 #[derive(Debug)]
 pub struct Tail {
-    last: Vec<Option<i64>>,
+    /// By packet id, newest first.
+    last: Vec<[Entry; PER_ID]>,
     /// When every [`MARK_EVERY`]th delivery was received, oldest first.
     marks: VecDeque<Instant>,
     since_mark: usize,
@@ -33,7 +44,7 @@ pub struct Tail {
 impl Default for Tail {
     fn default() -> Self {
         Self {
-            last: vec![None; usize::from(u16::MAX) + 1],
+            last: vec![[None; PER_ID]; usize::from(u16::MAX) + 1],
             marks: VecDeque::new(),
             since_mark: 0,
         }
@@ -44,7 +55,8 @@ impl Tail {
     /// Remembers a delivery.
     pub fn push(&mut self, delivery: Delivery, received_at: Instant) {
         if let Some(last) = self.last.get_mut(usize::from(delivery.packet_id)) {
-            *last = Some(delivery.fingerprint);
+            last.rotate_right(1);
+            last[0] = entry(delivery.fingerprint);
         }
         if self.marks.is_empty() || self.since_mark == MARK_EVERY {
             self.marks.push_back(received_at);
@@ -56,10 +68,12 @@ impl Tail {
         self.since_mark += 1;
     }
 
-    /// Whether a delivery is the one taken last under its packet id.
+    /// Whether a delivery is one of those taken last under its packet id.
     #[must_use]
     pub fn contains(&self, delivery: Delivery) -> bool {
-        self.last.get(usize::from(delivery.packet_id)) == Some(&Some(delivery.fingerprint))
+        self.last
+            .get(usize::from(delivery.packet_id))
+            .is_some_and(|last| last.contains(&entry(delivery.fingerprint)))
     }
 
     /// From when on the store has to be read after a restart.
@@ -84,19 +98,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_delivery_under_each_packet_id_is_remembered() {
+    fn the_last_deliveries_under_each_packet_id_are_remembered() {
         let mut tail = Tail::default();
         let delivery = |n: usize| Delivery {
             packet_id: u16::try_from(n % 65_535).unwrap() + 1,
             fingerprint: i64::try_from(n).unwrap(),
         };
-        for n in 0..100_000 {
+        for n in 0..=4 * 65_535 {
             tail.push(delivery(n), Instant::default());
         }
-        // a broker that never hears an acknowledgement has up to a window under way
-        assert!((100_000 - 65_535..100_000).all(|n| tail.contains(delivery(n))));
-        // it has heard the one before, or it would not have used the id again
         assert!(!tail.contains(delivery(0)));
+        assert!((1..=4 * 65_535).all(|n| tail.contains(delivery(n))));
+        assert!(!tail.contains(delivery(5 * 65_535)));
     }
 
     #[test]
