@@ -5,12 +5,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use model::{Clock, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
+use crate::clock::LARGE_OFFSET;
 
 /// How long roles may take to end in order.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(20);
@@ -142,7 +144,14 @@ async fn try_prepare(app: &App, migrate: bool) -> anyhow::Result<()> {
         app.store.reach().await?;
         app.store.check_schema().await?;
     }
-    app.clock.anchor(&app.store).await?;
+    let measured = app.clock.anchor(&app.store).await?;
+    let measured = measured.context("the database took too long to say what time it is")?;
+    if measured.from_local.abs() > LARGE_OFFSET {
+        tracing::warn!(
+            offset_millis = measured.from_local.num_milliseconds(),
+            "this machine's clock is far from the database's; the latter counts"
+        );
+    }
     let now: Instant = app.clock.now();
     for row in app.store.countries().await?.into_values() {
         let settings = app.config.country_settings(row.country, &app.catalogue);

@@ -5,11 +5,11 @@ use std::net::ToSocketAddrs as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use exporter::dogstatsd::Address;
 use ingest::broker::{BrokerError, BrokerEvent, Connection, Protocol, SessionOptions, Target};
 
 use crate::app::App;
+use crate::clock::{LARGE_OFFSET, Measured};
 
 mod window;
 
@@ -18,9 +18,6 @@ const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long an Agent that is not there may take to say so.
 const REFUSAL_TIMEOUT: Duration = Duration::from_millis(300);
-
-/// A clock further from the database's than this is worth mending, though it is corrected for.
-const LARGE_OFFSET: TimeDelta = TimeDelta::seconds(5);
 
 /// What was found, line by line.
 #[derive(Default)]
@@ -106,11 +103,11 @@ async fn database(app: &App, report: &mut Report) {
         }
     }
     match app.clock.anchor(&app.store).await {
-        Ok(Some(offset)) if offset.abs() > LARGE_OFFSET => report.problem(
+        Ok(Some(Measured { from_local, .. })) if from_local.abs() > LARGE_OFFSET => report.problem(
             "clock",
             format!(
                 "this machine is {} s off the database's clock",
-                offset.num_seconds()
+                from_local.num_seconds()
             ),
             "let both follow a time server (chrony, systemd-timesyncd)",
         ),
