@@ -149,3 +149,60 @@ async fn a_broker_that_is_not_there_at_the_start_is_waited_for() {
     roles.end().await;
     drop(broker);
 }
+
+/// A queue with a bound drops what it had acknowledged to devices. The broker counts that, and the
+/// hours in which it may have happened are not called complete.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_broker_dropped_is_a_gap() {
+    let start = || {
+        let folder = DataDir::temporary().unwrap();
+        let extra = ["max_queued_messages 100", "sys_interval 1"];
+        let options = MosquittoOptions {
+            extra: extra.map(str::to_owned).to_vec(),
+            ..MosquittoOptions::default()
+        };
+        Mosquitto::start(&folder, options).unwrap()
+    };
+    let broker = tokio::task::spawn_blocking(start).await.unwrap();
+    let world = World::with_broker("2026-11-21T01:50:00Z", broker.url()).await;
+    let config = ingest::Config {
+        dropped_topic: Some("$SYS/broker/publish/messages/dropped".to_owned()),
+        ..world.ingest_config()
+    };
+    let run = || world.run_with(Some(config.clone()), Some(world.exporter_config()));
+    let counted = async |known: &str| {
+        let dropped = "select broker_dropped from ingest_slots";
+        eventually("the broker's count is known", async || {
+            (world.sql(dropped).await == known).then_some(())
+        })
+        .await;
+    };
+    let roles = run().await;
+    world.caught_up().await;
+    counted("0").await;
+    roles.end().await;
+
+    let mut fleet = Publisher::new(&world.broker_url);
+    let beats = (0..150).map(|n| {
+        let beat =
+            format!(r#"{{"sent_at":"2026-11-21T02:10:00Z","mcc":"515","mnc":"02","seq":{n}}}"#);
+        (world.topic(&format!("d{n}")), beat.into_bytes())
+    });
+    world.clock.set("2026-11-21T02:10:00Z".parse().unwrap());
+    fleet.publish(beats).await;
+    world.clock.set("2026-11-21T02:20:00Z".parse().unwrap());
+    let roles = run().await;
+    world.caught_up().await;
+    counted("50").await;
+    let gap = "select to_char(from_at at time zone 'UTC', 'HH24:MI'),
+            to_char(to_at at time zone 'UTC', 'HH24:MI') from gaps where cause = 'broker_dropped'";
+    assert_eq!(world.sql(gap).await, "01:50|02:20");
+    world.go_to("2026-11-21T03:05:00Z").await;
+    let hour = "select devices, complete, causes from hourly_counts
+         where country = 'ph' and hour = '2026-11-21T02:00:00Z'";
+    eventually("the hour is closed", async || {
+        (world.sql(hour).await == "100|f|{broker_dropped}").then_some(())
+    })
+    .await;
+    roles.end().await;
+}

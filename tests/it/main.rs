@@ -17,6 +17,7 @@ mod history;
 mod independent_check;
 mod killed;
 mod lateness;
+mod mqtt_versions;
 mod one_heartbeat;
 mod placing;
 mod quarantine;

@@ -201,6 +201,7 @@ impl World {
             client_id: format!("headcount-{}", self.slot()),
             topic_filter: TopicFilter::parse(&self.filter()).unwrap(),
             field_paths: FieldPaths::default(),
+            dropped_topic: None,
             session_expiry: Duration::from_secs(3600),
             receive_maximum: u16::MAX,
             batch_max_age: Duration::from_millis(20),

@@ -58,6 +58,7 @@ pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
                 // A standby is as healthy as can be.
                 context.health.ready("database");
                 context.health.ready("broker");
+                context.health.ready("probes");
                 pause(&context, config.lease / 4).await;
             }
             Err(error @ store::Error::FilterOverlap { .. }) => {

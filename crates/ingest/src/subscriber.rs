@@ -49,6 +49,13 @@ pub enum Item {
         /// In words.
         detail: String,
     },
+    /// The broker says how many messages it has dropped since it started.
+    BrokerDropped {
+        /// How many.
+        messages: i64,
+        /// When it said so.
+        at: Instant,
+    },
     /// Nothing more will come: say so when all before is committed and acknowledged.
     Drain(oneshot::Sender<()>),
 }
@@ -142,6 +149,7 @@ pub async fn listen(
         limiter: Limiter::default(),
     };
     let mut subscribed = false;
+    let mut probe_refusal_said = false;
     let mut last_sign_at = clock.now();
 
     let listening = async {
@@ -161,6 +169,9 @@ pub async fn listen(
             sender.unsubscribe(old.subscription());
         }
         sender.subscribe(&[config.topic_filter.subscription(), &probe_topic]);
+        if let Some(topic) = &config.dropped_topic {
+            sender.subscribe_if_allowed(topic);
+        }
         let session = Item::Session {
             sender: sender.clone(),
             session_present,
@@ -180,9 +191,26 @@ pub async fn listen(
                 // A message that comes after the drain began is left unacknowledged; the next
                 // owner of the session gets it again.
                 BrokerEvent::Message(_) if draining.load(Ordering::Relaxed) => {}
+                BrokerEvent::Message(message) if listener.is_about_drops(&message) => {
+                    listener.take_drops(&message).await?;
+                }
                 BrokerEvent::Message(message) => listener.take(&message).await?,
-                // Refused or not, it is answered, and the next may be sent.
-                BrokerEvent::Published | BrokerEvent::PublicationRefused(_) => prober.taken(),
+                BrokerEvent::Published => {
+                    prober.taken();
+                    context.health.ready("probes");
+                }
+                BrokerEvent::PublicationRefused(reason) => {
+                    prober.taken();
+                    let why = format!(
+                        "the broker refuses our probes ({reason}), and without them no hour can be \
+                         closed: let our user, and nobody else, write headcount/#"
+                    );
+                    if !probe_refusal_said {
+                        tracing::error!(slot = %config.slot, "{why}");
+                        probe_refusal_said = true;
+                    }
+                    context.health.not_ready("probes", why);
+                }
                 BrokerEvent::Nothing => {}
             }
         }
@@ -249,6 +277,33 @@ impl Listener<'_> {
             content,
         };
         self.items.send(Item::Delivered(delivered)).await
+    }
+
+    fn is_about_drops(&self, message: &Message) -> bool {
+        let topic = self.config.dropped_topic.as_deref();
+        topic.is_some_and(|topic| message.topic == topic)
+    }
+
+    /// Hands over how many messages the broker says it has dropped. Not in the order of the
+    /// messages that wait, so the gap begins where these do: at the watermark.
+    async fn take_drops(&self, message: &Message) -> Result<(), WriterEnded> {
+        let text = std::str::from_utf8(&message.payload).unwrap_or_default();
+        if let Ok(messages) = text.trim().parse() {
+            let at = self.clock.now();
+            let item = Item::BrokerDropped { messages, at };
+            self.items.send(item).await?;
+        }
+        if let Some(packet_id) = message.packet_id {
+            // Only to acknowledge it in its turn.
+            let nothing = Delivered {
+                received_at: self.clock.now(),
+                packet_id: Some(packet_id),
+                content: Content::Nothing,
+                bytes: 0,
+            };
+            self.items.send(Item::Delivered(nothing)).await?;
+        }
+        Ok(())
     }
 
     fn read(&mut self, message: &Message, received_at: Instant) -> Content {

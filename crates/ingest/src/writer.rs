@@ -42,6 +42,9 @@ const MAINTAIN_INTERVAL: Duration = Duration::from_secs(3600);
 /// mistake rather than the devices': better hold than empty the fleet into quarantine.
 const MAX_REFUSED: usize = 10;
 
+/// A broker tells within this time what it has dropped; Mosquitto does so every ten seconds.
+const DROPS_TOLD_WITHIN: TimeDelta = TimeDelta::seconds(60);
+
 /// When the lease was last renewed. Shared with the one who connects, who may do so only while
 /// the slot is ours.
 #[derive(Debug)]
@@ -85,6 +88,10 @@ pub struct Writer<'a> {
     sender: Option<Sender>,
     session_present: bool,
     filter_changed: bool,
+    /// When the present connection began to listen, and the watermark that stood then.
+    returned: Option<(Instant, Option<Instant>)>,
+    /// How many messages the broker says it has dropped since it started.
+    broker_dropped: Option<i64>,
     maintained_at: Option<std::time::Instant>,
     meter: Meter,
     last_commit: Duration,
@@ -122,6 +129,8 @@ impl<'a> Writer<'a> {
             watermark: lease.watermark,
             sender: None,
             session_present: false,
+            returned: None,
+            broker_dropped: lease.broker_dropped,
             filter_changed: lease.topic_filter != config.topic_filter.subscription(),
             maintained_at: None,
             meter: Meter::new(
@@ -271,13 +280,19 @@ impl<'a> Writer<'a> {
                     self.sender = Some(sender);
                     self.session_present = session_present;
                 }
-                Item::Subscribed { at } => self.subscribed(at, &mut effects),
+                Item::Subscribed { at } => {
+                    self.returned = Some((at, self.watermark));
+                    self.subscribed(at, &mut effects);
+                }
                 Item::Away { from, detail } => {
                     effects.gaps.push(GapChange::Open {
                         cause: Cause::BrokerAway,
                         from,
                         detail,
                     });
+                }
+                Item::BrokerDropped { messages, at } => {
+                    self.note_drops(messages, at, &mut effects);
                 }
                 Item::Drain(done) => effects.drained = Some(done),
                 Item::Delivered(delivered) => {
@@ -343,6 +358,43 @@ impl<'a> Writer<'a> {
         self.filter_changed = false;
     }
 
+    /// Messages that the broker has dropped since it was last asked: some of ours may be among
+    /// them, and came after the watermark.
+    fn note_drops(&mut self, messages: i64, at: Instant, effects: &mut Effects) {
+        let known = self.broker_dropped.replace(messages);
+        // Fewer than before: it has counted anew since a restart.
+        let fresh = match known {
+            None => 0,
+            Some(known) if messages >= known => messages - known,
+            Some(_) => messages,
+        };
+        if fresh == 0 {
+            return;
+        }
+        Counter::BrokerDropped.add(u64::try_from(fresh).unwrap_or(0));
+        let Some(watermark) = self.watermark else {
+            return;
+        };
+        // What happened while we were away is told a while after our return.
+        let from = match self.returned {
+            Some((returned_at, watermark)) if at - returned_at <= DROPS_TOLD_WITHIN => watermark,
+            _ => Some(watermark - DROPS_TOLD_WITHIN),
+        };
+        let from = from.unwrap_or(watermark).min(watermark);
+        tracing::warn!(
+            slot = %self.config.slot, messages = fresh,
+            "the broker has dropped messages that it had taken, so hours may be incomplete; \
+             let its queues be longer (max_queued_messages)"
+        );
+        effects.gaps.push(GapChange::Over {
+            country: None,
+            cause: Cause::BrokerDropped,
+            from,
+            to: at.max(from),
+            detail: format!("the broker dropped {fresh} messages that it had taken"),
+        });
+    }
+
     /// Takes a message: moves the watermark for a probe, drops what is committed already.
     fn take(&mut self, delivered: Delivered) -> Option<Taken> {
         let Delivered {
@@ -398,6 +450,7 @@ impl<'a> Writer<'a> {
                 batch.started_at = effects.started_at;
                 batch.watermark = self.watermark;
                 batch.tail_from = self.tail.from();
+                batch.broker_dropped = self.broker_dropped;
             }
             match self.commit(&mut batch).await {
                 Ok(()) => {

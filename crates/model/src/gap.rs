@@ -24,6 +24,8 @@ pub enum Cause {
     BrokerAway,
     /// The broker had forgotten our session, and with it what it had kept for us.
     SessionLost,
+    /// The broker dropped messages although it had taken them: a queue was full.
+    BrokerDropped,
     /// Heartbeats came that could belong to either side of an hour's boundary.
     UnknownTime,
     /// Nothing was heard before: the hour in which headcount first started.
@@ -32,9 +34,10 @@ pub enum Cause {
 
 impl Cause {
     /// All causes.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::BrokerAway,
         Self::SessionLost,
+        Self::BrokerDropped,
         Self::UnknownTime,
         Self::FirstStart,
     ];
@@ -45,6 +48,7 @@ impl Cause {
         match self {
             Self::BrokerAway => "broker_away",
             Self::SessionLost => "session_lost",
+            Self::BrokerDropped => "broker_dropped",
             Self::UnknownTime => "unknown_time",
             Self::FirstStart => "first_start",
         }

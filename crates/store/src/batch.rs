@@ -52,6 +52,8 @@ pub struct Batch<'a> {
     pub started_at: Option<Instant>,
     /// Since then lie the rows that the broker may send a second time.
     pub tail_from: Option<Instant>,
+    /// How many messages the broker says it has dropped, if it said so.
+    pub broker_dropped: Option<i64>,
 }
 
 /// A connection of its own for the one task that commits, opened again when it fails.
@@ -175,7 +177,8 @@ async fn commit(
          set watermark = greatest(watermark, $3),
              started_at = coalesce(started_at, $4),
              tail_from = coalesce($5, tail_from),
-             lease_until = clock_timestamp() + make_interval(secs => $6)
+             broker_dropped = coalesce($6, broker_dropped),
+             lease_until = clock_timestamp() + make_interval(secs => $7)
          where slot = $1 and term = $2",
     )
     .bind(&lease.slot)
@@ -183,6 +186,7 @@ async fn commit(
     .bind(batch.watermark)
     .bind(batch.started_at)
     .bind(batch.tail_from)
+    .bind(batch.broker_dropped)
     .bind(seconds(lasts))
     .execute(&mut *transaction)
     .await;

@@ -26,6 +26,8 @@ pub struct SlotLease {
     pub watermark: Option<Instant>,
     /// Since then lie the rows that the broker may send a second time.
     pub tail_from: Option<Instant>,
+    /// How many messages the broker said it had dropped, when that was last known.
+    pub broker_dropped: Option<i64>,
     /// The topic filter of the session that the last owner left.
     pub topic_filter: String,
     /// The client id of that session.
@@ -154,7 +156,7 @@ impl Store {
                  from before
                  where s.slot = before.slot
                    and (owner is null or owner = $2 or lease_until < clock_timestamp())
-                 returning s.slot, term, started_at, watermark, tail_from, topic_filter, client_id,
+                 returning s.slot, term, started_at, watermark, tail_from, broker_dropped, topic_filter, client_id,
                            before.retired_at",
             )
             .bind(slot)

@@ -48,8 +48,8 @@ catalogue! {
         MessagesRedelivered = "ingest_messages_redelivered",
         /// Messages with the retain flag: acknowledged, never heartbeats.
         MessagesRetained = "ingest_messages_retained",
-        /// QoS 0 messages dropped because everything was full.
-        MessagesDropped = "ingest_messages_dropped",
+        /// Messages that the broker says it has dropped since ingest started to listen.
+        BrokerDropped = "ingest_broker_dropped",
         /// Messages or payloads set aside.
         MessagesQuarantined = "ingest_messages_quarantined",
         /// Optional fields that could not be read and were left out.

@@ -170,6 +170,7 @@ export const en = {
 
   "cause.broker_away": "Broker away",
   "cause.session_lost": "Session lost",
+  "cause.broker_dropped": "Messages dropped by the broker",
   "cause.unknown_time": "Heartbeats of unknown time",
   "cause.first_start": "First start",
 } as const satisfies Record<string, string | { one: string; other: string }>;

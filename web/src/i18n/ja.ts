@@ -158,6 +158,7 @@ export const ja: Messages = {
 
   "cause.broker_away": "ブローカー停止",
   "cause.session_lost": "セッション消失",
+  "cause.broker_dropped": "ブローカーがメッセージを破棄",
   "cause.unknown_time": "時刻不明のハートビート",
   "cause.first_start": "初回起動",
 };

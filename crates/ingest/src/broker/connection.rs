@@ -29,6 +29,12 @@ const READ_BYTES: usize = 64 * 1024;
 /// So many ping intervals without a byte, though we were reading, and the broker is given up.
 const SILENT_INTERVALS: f32 = 2.5;
 
+/// Ids of our own messages run from 1 to this; few are ever under way.
+const MAX_ID: u16 = 1024;
+
+/// The id of a subscription that the broker may refuse.
+const OPTIONAL_ID: u16 = MAX_ID + 1;
+
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
@@ -138,7 +144,11 @@ impl Incoming {
     pub async fn next(&mut self) -> Result<BrokerEvent, BrokerError> {
         Ok(match self.packet().await? {
             wire::Incoming::Message(message) => BrokerEvent::Message(message),
-            wire::Incoming::Subscribed => BrokerEvent::Subscribed,
+            wire::Incoming::Subscribed { id, refused } => match refused {
+                Some(_) | None if id == OPTIONAL_ID => BrokerEvent::Nothing,
+                Some(reason) => return Err(BrokerError::SubscriptionRefused(reason)),
+                None => BrokerEvent::Subscribed,
+            },
             wire::Incoming::Published { refused: None } => BrokerEvent::Published,
             wire::Incoming::Published {
                 refused: Some(reason),
@@ -185,7 +195,7 @@ impl Outbox {
     /// Ids of our own messages. Few are ever under way, so none is used twice at a time.
     fn packet_id(&self) -> u16 {
         let id = self.last_packet_id.fetch_add(1, Ordering::Relaxed);
-        id % 1024 + 1
+        id % MAX_ID + 1
     }
 }
 
@@ -261,6 +271,15 @@ impl Sender {
         let id = self.outbox.packet_id();
         self.outbox
             .put(|bytes| self.protocol.subscribe(id, topics, bytes));
+    }
+
+    /// Asks for a topic, and what the broker has retained there. Whether it lets us makes no
+    /// difference.
+    pub fn subscribe_if_allowed(&self, topic: &str) {
+        self.outbox.put(|bytes| {
+            self.protocol
+                .subscribe_with_retained(OPTIONAL_ID, topic, bytes);
+        });
     }
 
     /// Gives a topic up.

@@ -38,7 +38,10 @@ pub(super) enum Incoming {
         /// The broker may ask for more frequent pings than we offered.
         keep_alive_secs: Option<u16>,
     },
-    Subscribed,
+    Subscribed {
+        id: u16,
+        refused: Option<String>,
+    },
     Published {
         refused: Option<String>,
     },
@@ -99,11 +102,26 @@ impl Protocol {
     /// Asks for topics at QoS 1, in MQTT 5 without what the broker has retained. In 3.1.1 that
     /// comes too, and is marked.
     pub(super) fn subscribe(self, id: u16, topics: &[&str], bytes: &mut BytesMut) {
+        self.subscribe_as(id, topics, &RetainForwardRule::Never, bytes);
+    }
+
+    /// Asks for a topic with what the broker has retained.
+    pub(super) fn subscribe_with_retained(self, id: u16, topic: &str, bytes: &mut BytesMut) {
+        self.subscribe_as(id, &[topic], &RetainForwardRule::OnEverySubscribe, bytes);
+    }
+
+    fn subscribe_as(
+        self,
+        id: u16,
+        topics: &[&str],
+        retained: &RetainForwardRule,
+        bytes: &mut BytesMut,
+    ) {
         let written = match self {
             Self::V5 => {
                 let filters = topics.iter().map(|topic| {
                     let mut filter = v5::Filter::new(*topic, five::QoS::AtLeastOnce);
-                    filter.retain_forward_rule = RetainForwardRule::Never;
+                    filter.retain_forward_rule = retained.clone();
                     filter
                 });
                 let mut packet = v5::Subscribe::new_many(filters, None);
@@ -202,9 +220,10 @@ fn decode_v5(stream: &mut BytesMut) -> Result<Option<Incoming>, BrokerError> {
             let refused = |code: &&v5::SubscribeReasonCode| {
                 !matches!(code, v5::SubscribeReasonCode::Success(_))
             };
-            match ack.return_codes.iter().find(refused) {
-                Some(code) => return Err(BrokerError::SubscriptionRefused(format!("{code:?}"))),
-                None => Incoming::Subscribed,
+            let refused = ack.return_codes.iter().find(refused);
+            Incoming::Subscribed {
+                id: ack.pkid,
+                refused: refused.map(|code| format!("{code:?}")),
             }
         }
         v5::Packet::PubAck(ack) => Incoming::Published {
@@ -265,10 +284,11 @@ fn decode_v311(stream: &mut BytesMut) -> Result<Option<Incoming>, BrokerError> {
             }
         }
         v4::Packet::SubAck(ack) => {
-            if ack.return_codes.contains(&v4::SubscribeReasonCode::Failure) {
-                return Err(BrokerError::SubscriptionRefused("Failure".to_owned()));
+            let refused = ack.return_codes.contains(&v4::SubscribeReasonCode::Failure);
+            Incoming::Subscribed {
+                id: ack.pkid,
+                refused: refused.then(|| "Failure".to_owned()),
             }
-            Incoming::Subscribed
         }
         v4::Packet::PubAck(_) => Incoming::Published { refused: None },
         v4::Packet::Publish(publish) => Incoming::Message(Message {
@@ -397,10 +417,22 @@ mod tests {
                 matches!(said, Err(BrokerError::TakenOver))
             }),
             (V5, &[0x90, 4, 0, 1, 0, 0x87], |said| {
-                matches!(said, Err(BrokerError::SubscriptionRefused(_)))
+                matches!(
+                    said,
+                    Ok(Some(Incoming::Subscribed {
+                        id: 1,
+                        refused: Some(_)
+                    }))
+                )
             }),
             (V311, &[0x90, 3, 0, 1, 0x80], |said| {
-                matches!(said, Err(BrokerError::SubscriptionRefused(_)))
+                matches!(
+                    said,
+                    Ok(Some(Incoming::Subscribed {
+                        id: 1,
+                        refused: Some(_)
+                    }))
+                )
             }),
             (V311, &[0x30, 0xFF, 0xFF, 0x7F], |said| {
                 matches!(said, Err(BrokerError::TooLarge))
