@@ -83,6 +83,14 @@ impl Limiter {
         if *kept >= MAX_KEPT_PER_MINUTE {
             return false;
         }
+        if reason == Reason::Identity && *kept == 0 {
+            // Broken firmware, or somebody who speaks for others: worth a look in either case.
+            tracing::warn!(
+                topic = %topic.escape_ascii(),
+                "a payload names another device than its topic; said once a minute, the table \
+                 `quarantine` has them"
+            );
+        }
         *kept += 1;
         true
     }
