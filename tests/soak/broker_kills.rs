@@ -14,8 +14,10 @@ use crate::{scaled, seconds_since, start_ingest};
 const KILLS: u32 = 24;
 const PER_SEC: u32 = 2000;
 
-/// The promise of the shipped configuration: nothing older is lost.
-const WINDOW_SECS: f64 = 2.0;
+/// What the documentation says of the shipped configuration: nothing older is lost. Mosquitto counts
+/// in whole seconds and saves when more than one has passed, so every other second; the third is for
+/// the saving itself.
+const WINDOW_SECS: f64 = 3.0;
 
 /// The shipped configuration, but for addresses, folders and who may come in.
 fn shipped() -> MosquittoOptions {
@@ -42,7 +44,7 @@ fn shipped() -> MosquittoOptions {
 /// Half of the kills come while ingest listens, the other half while it is away and the broker alone
 /// has what it acknowledged.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "minutes: make soak PART=broker_kills"]
+#[ignore = "3 minutes: make soak PART=broker_kills"]
 async fn broker_kills() {
     crate::print_machine("broker_kills: the broker is killed, set up as shipped");
     let kills = scaled(KILLS, 4);

@@ -1,9 +1,9 @@
 //! Long proofs, each started alone by `make soak PART=…`. `PERCENT=10` makes it smaller.
 //!
 //! - `million`: a million heartbeats while ingest, its standby and Postgres are killed 200 times (25 min)
-//! - `owners`: the owner of the slot is killed 20 times and paused 20 times, also inside COPY (25 min)
-//! - `broker_kills`: what the broker itself loses under `kill -9`, set up as shipped (6 min)
-//! - `postgres_away`: Postgres away for 10 minutes at 5,000 messages a second (20 min)
+//! - `owners`: the owner of the slot is killed 20 times and paused 20 times, also inside COPY (16 min)
+//! - `broker_kills`: what the broker itself loses under `kill -9`, set up as shipped (3 min)
+//! - `postgres_away`: Postgres away for 10 minutes at 5,000 messages a second (15 min)
 //!
 //! Each prints machine, commit and figures, and fails when a promise is broken. They run the binary
 //! that is shipped, on servers that wait for their disk.

@@ -34,7 +34,7 @@ const TURN: [Victim; 5] = [
 
 /// Nothing that ingest acknowledged is lost, nothing is counted that was not sent.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "half an hour: make soak PART=million"]
+#[ignore = "25 minutes: make soak PART=million"]
 async fn million() {
     crate::print_machine("million: heartbeats through kills of ingest, its standby and Postgres");
     let messages = scaled(MESSAGES, 20_000);

@@ -51,7 +51,7 @@ impl Process {
 /// The queue of an owner that is gone is drained by the standby in time, and one that comes back
 /// leaves everything alone.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "half an hour: make soak PART=owners"]
+#[ignore = "16 minutes: make soak PART=owners"]
 async fn owners() {
     crate::print_machine("owners: the owner of the slot is killed and paused");
     let rounds = scaled(ROUNDS, 4);

@@ -20,7 +20,7 @@ const MAX_RESIDENT_MIB: u64 = 512;
 
 /// Ingest holds what it has, leaves the rest to the broker, and catches up.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "half an hour: make soak PART=postgres_away"]
+#[ignore = "15 minutes: make soak PART=postgres_away"]
 async fn postgres_away() {
     crate::print_machine("postgres_away: Postgres away at full load");
     let away_secs = scaled(AWAY_SECS, LOOK_EVERY);
