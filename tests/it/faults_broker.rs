@@ -269,3 +269,24 @@ async fn packets_that_are_too_large() {
     assert_eq!(stage.world.sql(stored_with_those).await, "3");
     stage.nothing_is_lost_or_stored_twice(fleet).await;
 }
+
+/// In MQTT 3.1.1 the broker does not know how large a packet we take, and hands out larger ones, too.
+/// Such a message must not come again for ever and block those behind it.
+#[tokio::test(flavor = "multi_thread")]
+async fn packets_that_are_too_large_in_the_older_protocol() {
+    let stage = Stage::with_broker().await;
+    let mut command = binary::command(&stage.world, &["ingest"]);
+    command.env("HEADCOUNT_MQTT__VERSION", "3.1.1");
+    let _ingest = binary::Running::start(command);
+    stage.listens().await;
+    let fleet = stage.fleet(LOAD);
+    stage.stores_more(200).await;
+    let mut other = Publisher::new(&format!("mqtt://127.0.0.1:{}", stage.broker_port));
+    for kib in [1023, 1025, 3000] {
+        let device = stage.world.topic(&format!("kib{kib}"));
+        other.publish([(device, vec![b' '; kib * 1024])]).await;
+    }
+    stage.drained().await;
+    assert_eq!(stage.to_broker.connections(), 1, "the session lives");
+    stage.nothing_is_lost(fleet).await;
+}
