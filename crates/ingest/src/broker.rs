@@ -218,8 +218,8 @@ pub enum BrokerError {
     /// Nothing came for too long, not even an answer to a ping.
     #[error("the broker has been silent for {0} s")]
     Silent(u64),
-    /// A packet above what we take; MQTT 5 lets a broker keep it back, 3.1.1 does not.
-    #[error("the broker sends a packet of more than 1 MiB; set its own limit below that")]
+    /// A packet above what we take that is no message.
+    #[error("the broker sends a packet of more than 1 MiB that is no message")]
     TooLarge,
     /// Bytes that are no MQTT.
     #[error("the broker does not speak MQTT: {0}")]

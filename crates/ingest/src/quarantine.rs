@@ -83,14 +83,6 @@ impl Limiter {
         if *kept >= MAX_KEPT_PER_MINUTE {
             return false;
         }
-        if reason == Reason::Identity && *kept == 0 {
-            // Broken firmware, or somebody who speaks for others: worth a look in either case.
-            tracing::warn!(
-                topic = %topic.escape_ascii(),
-                "a payload names another device than its topic; said once a minute, the table \
-                 `quarantine` has them"
-            );
-        }
         *kept += 1;
         true
     }
@@ -102,7 +94,16 @@ impl Limiter {
         topic: &[u8],
         payload: &[u8],
     ) -> SetAside {
-        let evidence = self.keeps(now, reason).then(|| Evidence {
+        let is_kept = self.keeps(now, reason);
+        if reason == Reason::Identity && self.kept.get(&reason) == Some(&1) && is_kept {
+            // Broken firmware, or somebody who speaks for others: worth a look in either case.
+            tracing::warn!(
+                topic = %topic.escape_ascii(),
+                "a payload names another device than its topic; said once a minute, the table \
+                 `quarantine` has them"
+            );
+        }
+        let evidence = is_kept.then(|| Evidence {
             topic: String::from_utf8_lossy(&topic[..topic.len().min(MAX_KEPT_BYTES)]).into_owned(),
             payload: payload[..payload.len().min(MAX_KEPT_BYTES)].to_vec(),
             payload_bytes: payload.len(),

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Buf as _, BytesMut};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -88,6 +88,7 @@ impl Connection {
             protocol,
             reading,
             buffer: BytesMut::with_capacity(READ_BYTES),
+            skip: 0,
             silence: CONNECT_TIMEOUT,
         };
         let (session_present, keep_alive) = match incoming.packet().await? {
@@ -133,6 +134,8 @@ pub struct Incoming {
     protocol: Protocol,
     reading: tokio::io::ReadHalf<Box<dyn Stream>>,
     buffer: BytesMut,
+    /// Bytes still to come of a packet that is too large; nobody reads them.
+    skip: usize,
     silence: Duration,
 }
 
@@ -159,7 +162,12 @@ impl Incoming {
 
     async fn packet(&mut self) -> Result<wire::Incoming, BrokerError> {
         loop {
-            if let Some(packet) = self.protocol.decode(&mut self.buffer)? {
+            let skipped = self.skip.min(self.buffer.len());
+            self.buffer.advance(skipped);
+            self.skip -= skipped;
+            if self.skip == 0
+                && let Some(packet) = self.decode()?
+            {
                 return Ok(packet);
             }
             self.buffer.reserve(READ_BYTES);
@@ -169,6 +177,22 @@ impl Incoming {
             if read.map_err(|_| BrokerError::Silent(self.silence.as_secs()))?? == 0 {
                 return Err(BrokerError::Closed);
             }
+        }
+    }
+}
+
+impl Incoming {
+    fn decode(&mut self) -> Result<Option<wire::Incoming>, BrokerError> {
+        match self.protocol.decode(&mut self.buffer) {
+            // Refused, it would come again on the next connection, and block what is behind it.
+            Err(BrokerError::TooLarge) => {
+                let Some((message, length)) = self.protocol.head_of_large(&self.buffer)? else {
+                    return Ok(None);
+                };
+                self.skip = length;
+                Ok(Some(wire::Incoming::Message(message)))
+            }
+            decoded => decoded,
         }
     }
 }

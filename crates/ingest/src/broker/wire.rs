@@ -12,6 +12,9 @@ use super::{BrokerError, Login, Message, SessionOptions};
 /// to be set aside with a reason; the broker should refuse what is larger than this on its own.
 pub(super) const MAX_PACKET_BYTES: u32 = 1024 * 1024;
 
+/// What is kept of the payload of a packet that is larger: more than any heartbeat may have.
+const KEPT_OF_LARGE: usize = 8 * 1024;
+
 /// The version of the protocol that a connection speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
@@ -56,6 +59,50 @@ impl Protocol {
             Self::V5 => decode_v5(stream),
             Self::V311 => decode_v311(stream),
         }
+    }
+
+    /// Of a message too large to be taken: its topic, its packet id and the beginning of its
+    /// payload, and how long its packet is; `None` if not so much has come yet.
+    ///
+    /// # Errors
+    /// When it is no message.
+    pub(super) fn head_of_large(
+        self,
+        stream: &[u8],
+    ) -> Result<Option<(Message, usize)>, BrokerError> {
+        let (Some(first), Some(length)) = (stream.first(), remaining_length(stream)) else {
+            return Ok(None);
+        };
+        if first >> 4 != PUBLISH {
+            return Err(BrokerError::TooLarge);
+        }
+        let (header_bytes, remaining) = length;
+        let mut rest = &stream[header_bytes..];
+        let Some(topic) = rest
+            .split_off(..2)
+            .map(|length| usize::from(u16::from_be_bytes([length[0], length[1]])))
+            .and_then(|length| rest.split_off(..length))
+        else {
+            return Ok(None);
+        };
+        let has_id = first & 0b0110 != 0;
+        let id = if has_id {
+            rest.split_off(..2)
+        } else {
+            Some(&[][..])
+        };
+        let (Some(id), Some(payload)) = (id, rest.get(..KEPT_OF_LARGE)) else {
+            return Ok(None);
+        };
+        let message = Message {
+            packet_id: has_id.then(|| u16::from_be_bytes([id[0], id[1]])),
+            redelivered: first & 0b1000 != 0,
+            retained: first & 1 != 0,
+            topic: Bytes::copy_from_slice(topic),
+            // In MQTT 5 properties come first; it is too long either way.
+            payload: Bytes::copy_from_slice(payload),
+        };
+        Ok(Some((message, header_bytes + remaining)))
     }
 
     /// The packet that opens a connection.
@@ -184,6 +231,21 @@ impl Protocol {
         };
         debug_assert!(written, "a packet of ours is never too large");
     }
+}
+
+/// A message, in the upper half of a packet's first byte.
+const PUBLISH: u8 = 3;
+
+/// How long a packet's fixed header is, and how much comes after it.
+fn remaining_length(stream: &[u8]) -> Option<(usize, usize)> {
+    let mut length = 0;
+    for (place, byte) in stream.iter().skip(1).take(4).enumerate() {
+        length |= usize::from(byte & 0x7F) << (7 * place);
+        if byte & 0x80 == 0 {
+            return Some((place + 2, length));
+        }
+    }
+    None
 }
 
 /// Acknowledges a message; the same bytes in both versions.
@@ -363,6 +425,34 @@ mod tests {
             v5::Packet::read(&mut bytes, None).unwrap(),
             v5::Packet::PingReq(_)
         ));
+    }
+
+    #[test]
+    fn of_a_message_too_large_the_head_is_read() {
+        let payload = vec![b'x'; MAX_PACKET_BYTES as usize];
+        let mut packet = v4::Publish::new("devices/a/heartbeat", four::QoS::AtLeastOnce, payload);
+        packet.pkid = 7;
+        let mut bytes = BytesMut::new();
+        packet.write(&mut bytes).unwrap();
+        for come in [0, 1, 3, 10, 30, 1000] {
+            assert!(
+                Protocol::V311
+                    .head_of_large(&bytes[..come])
+                    .unwrap()
+                    .is_none()
+            );
+        }
+        let refused = Protocol::V311.decode(&mut bytes.clone());
+        assert!(matches!(refused, Err(BrokerError::TooLarge)));
+        let (message, length) = Protocol::V311.head_of_large(&bytes).unwrap().unwrap();
+        assert_eq!(length, bytes.len());
+        assert_eq!(message.packet_id, Some(7));
+        assert_eq!(&message.topic[..], b"devices/a/heartbeat");
+        assert!(message.payload.len() > crate::decode::MAX_PAYLOAD_BYTES);
+        // a large packet of another kind is a broker gone wrong
+        let mut bytes = bytes.to_vec();
+        bytes[0] = 0x90;
+        assert!(Protocol::V311.head_of_large(&bytes).is_err());
     }
 
     /// One thing that a broker can say, and what we make of it.
