@@ -163,6 +163,7 @@ impl Fixture {
                 heard_at,
                 region: None,
                 heartbeat: std::borrow::Cow::Owned(heartbeat),
+                is_known: false,
             });
         }
         self.commit(batch).await;

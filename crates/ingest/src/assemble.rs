@@ -55,6 +55,8 @@ pub struct Beat {
     pub hour: Option<Hour>,
     /// Whether the device's last state needs writing.
     pub newest: bool,
+    /// Whether the device has a last state in this segment already.
+    pub is_known: bool,
     /// Whether the device was in another segment before.
     pub moved: bool,
 }
@@ -187,13 +189,16 @@ fn keep_newest<'a>(
         heard_at,
         region: beat.region.as_deref().map(Cow::Borrowed),
         heartbeat: Cow::Borrowed(&beat.arrival.heartbeat),
+        is_known: beat.is_known,
     };
     match newest.entry((beat.device_no, beat.country, beat.carrier_bit)) {
         Entry::Vacant(entry) => {
             entry.insert(row());
         }
         Entry::Occupied(mut entry) if entry.get().heard_at < heard_at => {
-            entry.insert(row());
+            // The first of the batch knows best whether there was a row before it.
+            let is_known = entry.get().is_known && beat.is_known;
+            entry.insert(LastHeardRow { is_known, ..row() });
         }
         Entry::Occupied(_) => {}
     }

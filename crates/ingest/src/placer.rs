@@ -212,6 +212,10 @@ impl<'a> Placer<'a> {
             .atlas
             .region(&arrival.heartbeat)
             .or_else(|| device.region.clone());
+        let is_known = device
+            .last
+            .as_ref()
+            .is_some_and(|(last, _)| *last == segment);
         let (newest, moved) = match heard {
             Heard::At(heard_at) => note_last(&mut device.last, &segment, heard_at),
             Heard::SomeTimeSince(_) => (false, false),
@@ -224,6 +228,7 @@ impl<'a> Placer<'a> {
             heard,
             hour,
             newest,
+            is_known,
             moved,
             arrival,
         })

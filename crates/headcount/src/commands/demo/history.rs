@@ -445,6 +445,7 @@ fn last_heard(
             interval_secs: i32::try_from(report.interval_secs).ok(),
             ..Heartbeat::default()
         }),
+        is_known: false,
     }
 }
 

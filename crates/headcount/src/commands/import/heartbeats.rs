@@ -167,6 +167,7 @@ impl Heartbeats {
             heard_at,
             region: region.map(|region| region.into_string().into()),
             heartbeat: Cow::Owned(heartbeat),
+            is_known: false,
         };
         match chunk.newest.entry((device_no, country, bit)) {
             Entry::Vacant(entry) => drop(entry.insert(row)),
