@@ -63,8 +63,9 @@ check: deps web ## format, lints, documentation, house rules, licences and advis
 	cd web && $(NPM) run --silent check && $(NPM) run --silent check:compose
 	CARGO=$(CARGO) scripts/deny.sh
 
-bench: deps ## measure throughput and latency, as ratios
-	$(CARGO) bench --package headcount-benches --locked
+bench: ## measure throughput, memory and processor time, side by side; PART=backlog for one of the parts
+	@scripts/deps.sh bench
+	$(CARGO) bench --package headcount-benches --locked -- $(PART)
 
 screenshots: deps web ## take the pictures of the README from a demo of their own
 	@$(CARGO) build --release --locked --package headcount

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what is needed here and this machine lacks; says nothing when nothing is missing.
 #
-#   scripts/deps.sh            what tests and benches need
+#   scripts/deps.sh            what tests need
+#   scripts/deps.sh bench      and what benches need besides
 #   scripts/deps.sh demo       only what the demo needs
 #   scripts/deps.sh --print    only say what is missing and what would be run
 #
@@ -15,11 +16,13 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 
 print_only=no
 for_tests=yes
+modules=paho.mqtt.client
 for argument in "$@"; do
     case "$argument" in
         demo) for_tests=no ;;
+        bench) modules="$modules psycopg" ;;
         --print) print_only=yes ;;
-        *) echo "usage: scripts/deps.sh [demo] [--print]" >&2; exit 2 ;;
+        *) echo "usage: scripts/deps.sh [bench|demo] [--print]" >&2; exit 2 ;;
     esac
 done
 
@@ -115,16 +118,17 @@ chromium_program() {
 have mosquitto_pub && have mosquitto_sub ||
     want mosquitto-clients mosquitto "people and tests are devices with mosquitto_pub"
 
-paho_missing=no
+python_missing=no
 if [ "$for_tests" = yes ]; then
     needed="$needed mosquitto_passwd mosquitto_sub"
     have mosquitto_passwd || want mosquitto mosquitto "tests give users passwords"
     chromium_program >/dev/null ||
         want chromium chromium "tests look at the page in a real browser"
-    "$root/scripts/python-with-paho" >/dev/null 2>&1 || paho_missing=yes
+    # shellcheck disable=SC2086
+    "$root/scripts/python-with" $modules >/dev/null 2>&1 || python_missing=yes
 fi
 
-[ -n "$apt_packages" ] || [ "$paho_missing" = yes ] || exit 0
+[ -n "$apt_packages" ] || [ "$python_missing" = yes ] || exit 0
 
 # --- How to install it. ---
 
@@ -141,19 +145,27 @@ elif command -v brew >/dev/null 2>&1; then
     method=brew
 fi
 
-# Debian has a package for paho; elsewhere it goes into a virtual environment of its own, which
-# needs no rights. So does it for a user who cannot install packages.
-paho_reason="tests and benches compare with a client that shares no code with ours"
-paho_from=venv
-if [ "$paho_missing" = yes ]; then
+# Debian has packages for these; elsewhere they go into a virtual environment of their own, which
+# needs no rights. So do they for a user who cannot install packages.
+python_reason="tests and benches compare with clients that share no code with ours"
+python_from=venv
+if [ "$python_missing" = yes ]; then
+    apt_modules="python3-paho-mqtt"
+    pip_modules="paho-mqtt>=1.6,<3"
+    case "$modules" in
+        *psycopg*)
+            apt_modules="$apt_modules python3-psycopg"
+            pip_modules="$pip_modules psycopg[binary]"
+            ;;
+    esac
     if [ "$method" = apt ]; then
-        paho_from=apt
-        apt_packages="$apt_packages python3 python3-paho-mqtt"
+        python_from=apt
+        apt_packages="$apt_packages python3 $apt_modules"
         reasons="$reasons
-deps:   python3, python3-paho-mqtt: $paho_reason"
+deps:   python3, $apt_modules: $python_reason"
     else
         reasons="$reasons
-deps:   paho-mqtt for Python, into target/python-with-paho: $paho_reason"
+deps:   $pip_modules, into target/python: $python_reason"
     fi
 fi
 
@@ -171,8 +183,8 @@ if [ "$print_only" = yes ]; then
         apt) say "would run: ${as_root:+$as_root }apt-get install --yes --no-install-recommends$apt_packages" ;;
         brew) [ -z "$brew_packages" ] || say "would run: brew install$brew_packages" ;;
     esac
-    [ "$paho_missing" = no ] || [ "$paho_from" = apt ] ||
-        say "would create: $root/target/python-with-paho"
+    [ "$python_missing" = no ] || [ "$python_from" = apt ] ||
+        say "would create: $root/target/python"
     exit 0
 fi
 
@@ -230,15 +242,17 @@ case "$method" in
         ;;
 esac
 
-if [ "$paho_missing" = yes ] && [ "$paho_from" = venv ]; then
+if [ "$python_missing" = yes ] && [ "$python_from" = venv ]; then
     command -v python3 >/dev/null 2>&1 || fail "python3 is missing: install it, with its venv module"
-    python3 -m venv "$root/target/python-with-paho" ||
+    python3 -m venv "$root/target/python" ||
         fail "python3 cannot create virtual environments: install python3-venv"
-    "$root/target/python-with-paho/bin/python" -m pip install --quiet 'paho-mqtt>=1.6,<3'
+    # shellcheck disable=SC2086
+    "$root/target/python/bin/python" -m pip install --quiet $pip_modules
 fi
 
 if [ "$for_tests" = yes ]; then
-    "$root/scripts/python-with-paho" >/dev/null
+    # shellcheck disable=SC2086
+    "$root/scripts/python-with" $modules >/dev/null
     chromium_program >/dev/null || fail "chromium is still missing"
 fi
 for program in $needed; do

@@ -116,7 +116,7 @@ END
     esac
 done
 if command -v shellcheck >/dev/null 2>&1; then
-    shellcheck scripts/*.sh scripts/python-with-paho .ci/run || breaches=$((breaches + 1))
+    shellcheck scripts/*.sh scripts/python-with .ci/run || breaches=$((breaches + 1))
 fi
 
 if [ "$breaches" -gt 0 ]; then

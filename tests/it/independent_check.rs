@@ -97,7 +97,8 @@ struct Fleet {
 impl Fleet {
     fn new(folder: &Path, world: &World, port: u16) -> Self {
         let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let found = Command::new(tests.join("../scripts/python-with-paho"))
+        let found = Command::new(tests.join("../scripts/python-with"))
+            .arg("paho.mqtt.client")
             .output()
             .unwrap();
         let error = String::from_utf8_lossy(&found.stderr);
