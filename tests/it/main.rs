@@ -18,6 +18,7 @@ mod independent_check;
 mod killed;
 mod lateness;
 mod mqtt_versions;
+mod model;
 mod one_heartbeat;
 mod placing;
 mod quarantine;

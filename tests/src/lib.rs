@@ -1,6 +1,7 @@
 //! What whole-system tests are made of: real servers, roles in this process or as the real binary,
 //! fleets that know what the broker has taken, a network that fails on command, an Agent that
-//! catches every byte, and a strict reader of those bytes.
+//! catches every byte, a strict reader of those bytes, and a model that knows the [`truth`] of whatever
+//! a random [`schedule`] does.
 //!
 //! Servers are started once per test binary; every test has a database, a topic and a slot of its
 //! own, so tests run side by side. Tests that break a server start one for themselves: [`stage`]
@@ -17,11 +18,15 @@ pub mod binary;
 pub mod certificates;
 pub mod dogstatsd;
 pub mod http;
+pub mod inspector;
 pub mod ledger;
 pub mod mqtt;
+pub mod play;
 pub mod proxy;
 pub mod publisher;
+pub mod schedule;
 pub mod stage;
+pub mod truth;
 pub mod world;
 
 use std::future::Future;

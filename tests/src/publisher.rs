@@ -64,4 +64,16 @@ impl Publisher {
             }
         }
     }
+
+    /// Hands over messages at QoS 0. They go out before those that are published next.
+    ///
+    /// # Panics
+    /// When there are more than a client keeps.
+    pub fn publish_at_most_once(&mut self, messages: impl IntoIterator<Item = (String, Vec<u8>)>) {
+        for (topic, payload) in messages {
+            self.client
+                .try_publish(topic, QoS::AtMostOnce, false, payload)
+                .unwrap();
+        }
+    }
 }

@@ -21,7 +21,9 @@ const DATABASE: &str = "headcount";
 pub struct Server<S>(Arc<Mutex<S>>);
 
 impl<S: Send + 'static> Server<S> {
-    fn new(server: S) -> Self {
+    /// Takes a server that runs.
+    #[must_use]
+    pub fn new(server: S) -> Self {
         Self(Arc::new(Mutex::new(server)))
     }
 
