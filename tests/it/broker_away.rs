@@ -206,3 +206,35 @@ async fn what_the_broker_dropped_is_a_gap() {
     .await;
     roles.end().await;
 }
+
+/// Another topic filter is a gap once, however ingest ends after it, and going back is one again:
+/// under the filter of before nothing was kept meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_change_of_the_topic_filter_is_one_gap() {
+    let world = World::at("2026-11-21T01:00:00Z").await;
+    let other = format!("test{}/other/+/heartbeat", world.number);
+    let mut fleet = Publisher::new(&world.broker_url);
+    for (now, filter) in [
+        ("01:00:00", world.filter()),
+        ("01:10:00", other.clone()),
+        ("01:20:00", other),
+        ("01:30:00", world.filter()),
+    ] {
+        let now = format!("2026-11-21T{now}Z");
+        world.clock.set(now.parse().unwrap());
+        let mut config = world.ingest_config();
+        config.topic_filter = ingest::topic::TopicFilter::parse(&filter).unwrap();
+        let roles = world.run_with(Some(config), None).await;
+        world.caught_up().await;
+        let topic = filter.replace('+', &format!("at-{}", &now[14..16]));
+        fleet.publish([(topic, Vec::new())]).await;
+        world.caught_up().await;
+        roles.end().await;
+    }
+    let gaps = "select to_char(from_at at time zone 'UTC', 'HH24:MI'),
+            to_char(to_at at time zone 'UTC', 'HH24:MI')
+         from gaps where cause = 'session_lost' order by from_at";
+    assert_eq!(world.sql(gaps).await, "01:00|01:10\n01:20|01:30");
+    let heard = "select string_agg(device_id, ' ' order by device_id) from v_presence";
+    assert_eq!(world.sql(heard).await, "at-00 at-10 at-20 at-30");
+}

@@ -189,7 +189,6 @@ async fn connect_again_and_again(
         if subscribed {
             attempts = 0;
             away_since = None;
-            remember_session(config, context, lease).await;
         }
         taken_over_at = matches!(error, BrokerError::TakenOver).then(std::time::Instant::now);
         let from =
@@ -222,22 +221,6 @@ fn report(config: &Config, context: &Context, attempts: u32, error: &BrokerError
         tracing::warn!(%slot, ?broker, %error, "the broker is away; trying again until it is back");
     } else {
         tracing::debug!(%slot, ?broker, %error, attempts, "the broker is still away");
-    }
-}
-
-/// Notes the filter under which the session now stands, so that a later owner with another filter
-/// gives this one up.
-async fn remember_session(config: &Config, context: &Context, lease: &SlotLease) {
-    let filter = config.topic_filter.subscription();
-    if lease.topic_filter == filter && lease.client_id == config.client_id {
-        return;
-    }
-    let noted = context
-        .store
-        .set_slot_session(lease, &config.client_id, filter)
-        .await;
-    if let Err(error) = noted {
-        tracing::debug!(%error, "the session's filter was not noted");
     }
 }
 

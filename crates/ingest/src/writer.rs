@@ -18,7 +18,7 @@ use chrono::TimeDelta;
 use model::{Cause, Instant, Reason};
 use store::batch::{Batch, Writer as StoreWriter};
 use store::gaps::GapChange;
-use store::slots::SlotLease;
+use store::slots::{Session, SlotLease};
 use telemetry::{Counter, Gauge};
 use tokio::sync::oneshot;
 
@@ -102,6 +102,8 @@ pub struct Writer<'a> {
 struct Effects {
     gaps: Vec<GapChange>,
     started_at: Option<Instant>,
+    /// Whether a subscription stands since.
+    subscribed: bool,
     acks: Vec<(Sender, Vec<u16>)>,
     /// Room in the queue that is free again.
     bytes: usize,
@@ -320,6 +322,7 @@ impl<'a> Writer<'a> {
     /// From `at` on everything reaches us. What may have been missed before is a gap.
     fn subscribed(&mut self, at: Instant, effects: &mut Effects) {
         effects.gaps.push(GapChange::CloseAll { to: at });
+        effects.subscribed = true;
         let over = |cause, from, detail: &str| GapChange::Over {
             country: None,
             cause,
@@ -447,6 +450,10 @@ impl<'a> Writer<'a> {
             );
             if parts.is_empty() {
                 batch.gaps.append(&mut effects.gaps.clone());
+                batch.session = effects.subscribed.then(|| Session {
+                    client_id: &self.config.client_id,
+                    topic_filter: self.config.topic_filter.subscription(),
+                });
                 batch.started_at = effects.started_at;
                 batch.watermark = self.watermark;
                 batch.tail_from = self.tail.from();

@@ -34,6 +34,15 @@ pub struct SlotLease {
     pub client_id: String,
 }
 
+/// A session that the broker keeps for a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Session<'a> {
+    /// Its client id.
+    pub client_id: &'a str,
+    /// The topic filter it is subscribed to.
+    pub topic_filter: &'a str,
+}
+
 /// The state of a slot in use as others see it.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct SlotState {
@@ -259,32 +268,6 @@ impl Store {
         )
     }
 
-    /// Notes which session now belongs to the slot.
-    ///
-    /// # Errors
-    /// [`Error::LeaseLost`] when the term has moved on.
-    pub async fn set_slot_session(
-        &self,
-        lease: &SlotLease,
-        client_id: &str,
-        topic_filter: &str,
-    ) -> Result<()> {
-        let done = Error::at(
-            "set_slot_session",
-            sqlx::query(
-                "update ingest_slots set client_id = $3, topic_filter = $4
-                 where slot = $1 and term = $2",
-            )
-            .bind(&lease.slot)
-            .bind(lease.term)
-            .bind(client_id)
-            .bind(topic_filter)
-            .execute(&self.pool)
-            .await,
-        )?;
-        fenced(done.rows_affected(), &lease.slot)
-    }
-
     /// Gives the lease back, so that a standby need not wait for its end.
     ///
     /// # Errors
@@ -346,6 +329,27 @@ async fn overlapping(
     Ok(slots
         .into_iter()
         .find(|other| other.slot != slot && overlap(&other.topic_filter, topic_filter)))
+}
+
+/// Notes the session of a slot, so that a later owner with another filter gives this one up.
+pub(crate) async fn note_session(
+    connection: &mut PgConnection,
+    lease: &SlotLease,
+    session: Session<'_>,
+) -> Result<()> {
+    let done = sqlx::query(
+        "update ingest_slots set client_id = $3, topic_filter = $4 where slot = $1 and term = $2",
+    )
+    .bind(&lease.slot)
+    .bind(lease.term)
+    .bind(session.client_id)
+    .bind(session.topic_filter)
+    .execute(connection)
+    .await;
+    fenced(
+        Error::at("note session", done)?.rows_affected(),
+        &lease.slot,
+    )
 }
 
 pub(crate) fn fenced(rows: u64, name: &str) -> Result<()> {
