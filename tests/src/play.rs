@@ -91,6 +91,10 @@ struct Player {
     random: Rng,
     /// The number of the topic filter.
     filter: u32,
+    /// The one before it.
+    filter_before: u32,
+    /// The highest so far.
+    last_filter: u32,
     last_seq: i64,
     /// Countries that were heard of for certain.
     heard_of: BTreeSet<usize>,
@@ -129,6 +133,8 @@ impl Player {
             truth: Truth::default(),
             random,
             filter: 0,
+            filter_before: 0,
+            last_filter: 0,
             last_seq: 0,
             heard_of: BTreeSet::new(),
             last_watermark: None,
@@ -204,12 +210,25 @@ impl Player {
                 self.settle().await
             }
             Step::StartBroker(forgets) => self.start_broker(forgets).await,
-            Step::ChangeFilter => {
-                self.filter += 1;
+            Step::ChangeFilter(back) => {
+                self.change_filter(back);
                 self.a_moment_later();
                 Ok(())
             }
         }
+    }
+
+    /// Goes back to a filter only where the one of now was listened to: two changes of which ingest
+    /// never hears are none.
+    fn change_filter(&mut self, back: bool) {
+        let now = self.filter;
+        if back && self.truth.filter() == Some(now) {
+            self.filter = self.filter_before;
+        } else {
+            self.last_filter += 1;
+            self.filter = self.last_filter;
+        }
+        self.filter_before = now;
     }
 
     fn destination(&self, to: Move) -> Instant {

@@ -53,8 +53,9 @@ pub enum Step {
     StopBroker(usize),
     /// The broker starts, with what it saved or without (`true`).
     StartBroker(bool),
-    /// Ingest, while away, is given another topic filter, under which devices then publish.
-    ChangeFilter,
+    /// Ingest, while away, is given another topic filter, under which devices then publish: one that
+    /// is new, or (`true`) the one it had before this one.
+    ChangeFilter(bool),
 }
 
 /// A random walk that is the same for the same number.
@@ -130,10 +131,10 @@ impl Schedule {
             End::Abruptly
         };
         match random {
-            0..35 => Step::Clock(self.clock_move()),
-            35..65 if self.broker => Step::Beats(self.random.usize(1..=MAX_BEATS)),
-            65..69 if listens => Step::ClockBack(self.random.i64(1..=MAX_BACK_SECS)),
-            69..72 if !self.ingest && self.has_started => Step::ChangeFilter,
+            0..32 => Step::Clock(self.clock_move()),
+            32..60 if self.broker => Step::Beats(self.random.usize(1..=MAX_BEATS)),
+            60..63 if listens => Step::ClockBack(self.random.i64(1..=MAX_BACK_SECS)),
+            63..72 if !self.ingest && self.has_started => Step::ChangeFilter(self.random.bool()),
             72..82 if self.broker => Step::StopBroker(if self.ingest { few } else { 0 }),
             72..82 => Step::StartBroker(self.random.u32(0..3) == 0),
             82.. if self.ingest => Step::EndIngest(how, if listens { few } else { 0 }),

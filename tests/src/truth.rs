@@ -199,6 +199,12 @@ impl Truth {
         self.watermark
     }
 
+    /// The number of the filter that the session is subscribed to.
+    #[must_use]
+    pub fn filter(&self) -> Option<u32> {
+        self.session.as_ref().map(|session| session.filter)
+    }
+
     /// The broker takes a message on a topic of the filter with this number. `at_the_end`: a
     /// process or the broker ends before it is known whether the message was committed.
     pub fn reaches(&mut self, beat: Beat, filter: u32, at: Instant, at_the_end: bool) {
