@@ -203,6 +203,7 @@ async fn bare(url: &str, prefix: &str) {
         mut outgoing,
         sender,
         session_present,
+        ..
     } = Connection::open(&target, None, &session).await.unwrap();
     let listening = async {
         if !session_present {

@@ -43,6 +43,7 @@ async fn days_come_and_go() {
         "a day that runs has no index to slow it down"
     );
     maintain("2026-11-21", retention).await;
+    world.store.index_past_days(at("2026-11-21")).await.unwrap();
     assert_eq!(world.sql(index).await, "1");
     assert_eq!(world.sql("select count(*) from now_counts").await, "1");
 

@@ -289,7 +289,7 @@ impl Player {
                 0 => {}
                 1 => {
                     self.until("the slot is taken", |_, look| look.owned)
-                        .await?
+                        .await?;
                 }
                 _ if self.broker_runs => {
                     // What had waited may be stored in part by now.

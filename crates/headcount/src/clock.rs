@@ -16,8 +16,12 @@ use tokio_util::sync::CancellationToken;
 /// How often the database is asked anew.
 const MEASURE_INTERVAL: Duration = Duration::from_secs(60);
 
-/// How often after an answer that was none.
-const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+/// How often to look whether it is time, or this machine has slept.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A machine whose time of day has moved by this much more than its steady clock has slept, or was
+/// set.
+const SLEPT: TimeDelta = TimeDelta::seconds(1);
 
 /// An answer that took longer says too little about the time.
 const LONGEST_ROUND_TRIP: Duration = Duration::from_secs(1);
@@ -93,16 +97,22 @@ impl AnchoredClock {
 
     /// Keeps an anchored clock anchored until the process ends.
     pub(crate) async fn keep_anchored(self: Arc<Self>, store: Store, shutdown: CancellationToken) {
-        let mut pause = MEASURE_INTERVAL;
+        let mut due = std::time::Instant::now() + MEASURE_INTERVAL;
+        let mut apart = local_now() - self.now();
         loop {
             tokio::select! {
-                () = tokio::time::sleep(pause) => {}
+                () = tokio::time::sleep(LOOK_INTERVAL) => {}
                 () = shutdown.cancelled() => return,
             }
-            pause = RETRY_INTERVAL;
+            // The steady clock stands still while a machine sleeps, the time of day does not.
+            let slept = (local_now() - self.now() - apart).abs() > SLEPT;
+            if !slept && std::time::Instant::now() < due {
+                continue;
+            }
             match self.anchor(&store).await {
                 Ok(Some(measured)) => {
-                    pause = MEASURE_INTERVAL;
+                    due = std::time::Instant::now() + MEASURE_INTERVAL;
+                    apart = local_now() - self.now();
                     if measured.correction.abs() > LARGE_OFFSET {
                         tracing::warn!(
                             correction_millis = measured.correction.num_milliseconds(),

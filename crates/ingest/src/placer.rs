@@ -67,10 +67,15 @@ impl<'a> Placer<'a> {
                 if registry_changed {
                     self.devices.clear();
                 }
-                self.refreshed_at = Some(std::time::Instant::now());
             }
-            Err(error) => tracing::debug!(%error, "the registry cannot be read now"),
+            Err(error) => {
+                tracing::debug!(%error, "the registry cannot be read now");
+                if self.refreshed_at.is_none() {
+                    return; // nothing is known yet: again with the next batch
+                }
+            }
         }
+        self.refreshed_at = Some(std::time::Instant::now());
     }
 
     /// Places the messages of a batch. Waits for the database where it has to ask.
@@ -105,6 +110,7 @@ impl<'a> Placer<'a> {
 
     /// Makes sure that every device of the batch is remembered, registering those nobody knew.
     async fn meet_devices(&mut self, database: &mut StoreWriter, taken: &[Taken]) {
+        self.devices.make_room(taken.len());
         let mut strangers: Vec<&str> = taken
             .iter()
             .filter_map(|taken| match &taken.content {

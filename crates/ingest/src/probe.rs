@@ -28,6 +28,7 @@ pub(crate) struct Prober<'a> {
     pub(crate) topic: &'a str,
     pub(crate) interval: Duration,
     untaken: AtomicU32,
+    max_untaken: u32,
 }
 
 impl<'a> Prober<'a> {
@@ -36,6 +37,7 @@ impl<'a> Prober<'a> {
         sender: Sender,
         topic: &'a str,
         interval: Duration,
+        receive_maximum: u16,
     ) -> Self {
         Self {
             clock,
@@ -43,6 +45,7 @@ impl<'a> Prober<'a> {
             topic,
             interval,
             untaken: AtomicU32::new(0),
+            max_untaken: MAX_UNTAKEN.min(receive_maximum.into()),
         }
     }
 
@@ -56,7 +59,7 @@ impl<'a> Prober<'a> {
 
     /// Sends a probe now.
     pub(crate) fn send(&self) {
-        if self.untaken.load(Ordering::Relaxed) >= MAX_UNTAKEN {
+        if self.untaken.load(Ordering::Relaxed) >= self.max_untaken {
             return;
         }
         self.untaken.fetch_add(1, Ordering::Relaxed);

@@ -32,11 +32,16 @@ impl Devices {
         self.known.contains_key(id)
     }
 
-    /// Remembers devices.
-    pub fn extend(&mut self, found: HashMap<DeviceId, DeviceRecord>) {
-        if self.known.len() + found.len() > MAX_DEVICES {
+    /// Makes room for so many devices more. Call it before asking which are remembered: those that
+    /// are found then must stay.
+    pub fn make_room(&mut self, more: usize) {
+        if self.known.len() + more > MAX_DEVICES {
             self.known.clear();
         }
+    }
+
+    /// Remembers devices.
+    pub fn extend(&mut self, found: HashMap<DeviceId, DeviceRecord>) {
         self.known.extend(found);
     }
 

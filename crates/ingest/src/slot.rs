@@ -27,6 +27,9 @@ const BACKOFF_MAX: Duration = Duration::from_secs(5);
 /// broker empties its queue it may send more than a window; that waits in the network.
 const SPARE_ITEMS: usize = 1024;
 
+/// Days that are over are looked after this often.
+const INDEX_INTERVAL: Duration = Duration::from_secs(3600);
+
 /// How long the writer may take to commit what it has when the process ends.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -41,11 +44,12 @@ pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
     let owner = format!("{}-{:08x}", std::process::id(), fastrand::u32(..));
     let mut waiting_said = false;
     while !context.shutdown.is_cancelled() {
+        let asked_at = std::time::Instant::now();
         match take_slot(&config, &context, &owner).await {
             Ok(Some(lease)) => {
                 waiting_said = false;
                 tracing::info!(slot = %lease.slot, term = lease.term, "the slot is ours");
-                hold(&config, &context, &lease).await?;
+                hold(&config, &context, &lease, asked_at).await?;
                 if let Err(error) = context.store.release_slot(&lease).await {
                     tracing::debug!(%error, "the lease was not given back; it runs out by itself");
                 }
@@ -116,9 +120,14 @@ async fn take_slot(
 }
 
 /// Works while the slot is ours. Returns when it is not any more, or when asked to end.
-async fn hold(config: &Config, context: &Context, lease: &SlotLease) -> anyhow::Result<()> {
+async fn hold(
+    config: &Config,
+    context: &Context,
+    lease: &SlotLease,
+    asked_at: std::time::Instant,
+) -> anyhow::Result<()> {
     let (items, taken) = waiting::queue(usize::from(config.receive_maximum) + SPARE_ITEMS);
-    let age = Arc::new(LeaseAge::fresh());
+    let age = Arc::new(LeaseAge::of(asked_at));
     let writer = Writer::new(config, context, lease, Arc::clone(&age));
     let connecting = connect_again_and_again(config, context, lease, &age, items);
     tokio::select! {
@@ -129,6 +138,21 @@ async fn hold(config: &Config, context: &Context, lease: &SlotLease) -> anyhow::
             Ok(())
         }
         connected = connecting => connected,
+        never = Box::pin(keep_indexed(context)) => match never {},
+    }
+}
+
+/// Builds the index on days that are over. Beside the writer, because it takes minutes where many
+/// devices were heard.
+async fn keep_indexed(context: &Context) -> std::convert::Infallible {
+    let mut ticks = tokio::time::interval(INDEX_INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let now = context.clock.now();
+        if let Err(error) = context.store.index_past_days(now).await {
+            tracing::warn!(%error, "days that are over cannot be indexed now; trying again later");
+        }
     }
 }
 
@@ -159,6 +183,7 @@ async fn connect_again_and_again(
             continue;
         }
         let target = config.broker.target_with(watch.config());
+        let tried_at = context.clock.now();
         let ended = match Connection::open(&target, config.protocol, &session).await {
             Ok(connection) => {
                 listen(
@@ -191,8 +216,7 @@ async fn connect_again_and_again(
             away_since = None;
         }
         taken_over_at = matches!(error, BrokerError::TakenOver).then(std::time::Instant::now);
-        let from =
-            *away_since.get_or_insert_with(|| last_sign_at.unwrap_or_else(|| context.clock.now()));
+        let from = *away_since.get_or_insert_with(|| last_sign_at.unwrap_or(tried_at));
         report(config, context, attempts, &error);
         let detail = error.to_string();
         if items.send(Item::Away { from, detail }).await.is_err() {

@@ -22,6 +22,9 @@ use crate::topic::TopicFilter;
 use crate::waiting::{self, WriterEnded};
 use crate::{Config, Context};
 
+/// Whoever did not read for longer may find old things.
+const READ_LATE: Duration = Duration::from_secs(1);
+
 /// How long a drain may take: the rest of what an orderly end is given.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -35,9 +38,12 @@ pub enum Item {
         /// Whether the broker kept the session.
         session_present: bool,
     },
-    /// The subscription stands: from now on everything reaches us.
+    /// The subscription stands: everything that came after it reaches us.
     Subscribed {
-        /// Since when.
+        /// When it was asked for. What was lost may have been lost until we knew, but what has come
+        /// since then must not count as old: we may read late.
+        asked_at: Instant,
+        /// When we knew.
         at: Instant,
     },
     /// A message.
@@ -137,8 +143,15 @@ pub async fn listen(
         mut outgoing,
         sender,
         session_present,
+        receive_maximum,
     } = connection;
-    let prober = Prober::new(clock, sender.clone(), &probe_topic, config.probe_interval);
+    let prober = Prober::new(
+        clock,
+        sender.clone(),
+        &probe_topic,
+        config.probe_interval,
+        receive_maximum,
+    );
     let draining = AtomicBool::new(false);
     let mut listener = Listener {
         config,
@@ -150,6 +163,7 @@ pub async fn listen(
     };
     let mut subscribed = false;
     let mut probe_refusal_said = false;
+    let mut behind_since: Option<Instant> = None;
     let mut last_sign_at = clock.now();
 
     let listening = async {
@@ -172,6 +186,7 @@ pub async fn listen(
         if let Some(topic) = &config.dropped_topic {
             sender.subscribe_if_allowed(topic);
         }
+        let asked_at = clock.now();
         let session = Item::Session {
             sender: sender.clone(),
             session_present,
@@ -179,11 +194,23 @@ pub async fn listen(
         items.send(session).await?;
         loop {
             let event = incoming.next().await?;
-            last_sign_at = clock.now();
+            // What was not read for a while lay in the network and is no sign of life, until
+            // something has come back that we sent since.
+            if let (Some(since), BrokerEvent::Message(message)) = (behind_since, &event)
+                && message.topic == probe_topic
+                && probe::decode(&message.payload).is_some_and(|sent_at| sent_at >= since)
+            {
+                behind_since = None;
+            }
+            if behind_since.is_none() {
+                last_sign_at = clock.now();
+            }
+            let read_at = std::time::Instant::now();
             match event {
                 BrokerEvent::Subscribed => {
                     subscribed = true;
-                    items.send(Item::Subscribed { at: clock.now() }).await?;
+                    let at = clock.now();
+                    items.send(Item::Subscribed { asked_at, at }).await?;
                     context.health.ready("broker");
                     Gauge::BrokerConnected.set(1);
                     prober.send();
@@ -212,6 +239,9 @@ pub async fn listen(
                     context.health.not_ready("probes", why);
                 }
                 BrokerEvent::Nothing => {}
+            }
+            if read_at.elapsed() > READ_LATE {
+                behind_since = Some(clock.now());
             }
         }
     };
@@ -288,7 +318,11 @@ impl Listener<'_> {
     /// messages that wait, so the gap begins where these do: at the watermark.
     async fn take_drops(&self, message: &Message) -> Result<(), WriterEnded> {
         let text = std::str::from_utf8(&message.payload).unwrap_or_default();
-        if let Ok(messages) = text.trim().parse() {
+        // Sent a second time it is an old count.
+        if let Ok(messages) = text.trim().parse::<u32>()
+            && !message.redelivered
+        {
+            let messages = messages.into();
             let at = self.clock.now();
             let item = Item::BrokerDropped { messages, at };
             self.items.send(item).await?;

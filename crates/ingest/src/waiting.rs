@@ -47,11 +47,13 @@ impl Sender {
     /// When there is no writer any more.
     pub async fn send(&self, item: Item) -> Result<(), WriterEnded> {
         let bytes = bytes_of(&item);
-        if bytes > 0 {
-            let room = self.room.acquire_many(bytes).await;
-            room.map_err(|_| WriterEnded)?.forget();
-        }
-        self.items.send(item).await.map_err(|_| WriterEnded)
+        let room = self.room.acquire_many(bytes).await;
+        let room = room.map_err(|_| WriterEnded)?;
+        let place = self.items.reserve().await.map_err(|_| WriterEnded)?;
+        // From here on nothing waits, so whoever gives up waiting takes no room with him.
+        room.forget();
+        place.send(item);
+        Ok(())
     }
 
     /// Waits until there is no writer any more.
@@ -137,6 +139,21 @@ mod tests {
         assert_eq!(receiver.take(&mut batch, 10).await, 1);
         receiver.release(1);
         sender.send(message(u32::MAX)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn whoever_gives_up_waiting_takes_no_room() {
+        let (sender, mut receiver) = queue(1);
+        sender.send(message(1)).await.unwrap();
+        let soon = std::time::Duration::from_millis(5);
+        for _ in 0..3 {
+            let waiting = sender.send(message(MAX_BYTES - 1));
+            assert!(tokio::time::timeout(soon, waiting).await.is_err());
+        }
+        let mut batch = Vec::new();
+        assert_eq!(receiver.take(&mut batch, 1).await, 1);
+        receiver.release(1);
+        sender.send(message(MAX_BYTES)).await.unwrap();
     }
 
     #[tokio::test]

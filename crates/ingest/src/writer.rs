@@ -15,6 +15,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use model::heard::LIVE_LAG;
 use model::{Cause, Instant, Reason};
 use store::batch::{Batch, Writer as StoreWriter};
 use store::gaps::GapChange;
@@ -38,6 +39,9 @@ use crate::{Config, Context};
 /// Partitions are looked after this often.
 const MAINTAIN_INTERVAL: Duration = Duration::from_secs(3600);
 
+/// … and this long after it has failed: not with every batch.
+const MAINTAIN_RETRY: Duration = Duration::from_secs(60);
+
 /// More refused messages than this, and more than one in a hundred of the batch, look like our
 /// mistake rather than the devices': better hold than empty the fleet into quarantine.
 const MAX_REFUSED: usize = 10;
@@ -51,10 +55,10 @@ const DROPS_TOLD_WITHIN: TimeDelta = TimeDelta::seconds(60);
 pub struct LeaseAge(Mutex<std::time::Instant>);
 
 impl LeaseAge {
-    /// A lease granted now.
+    /// A lease that was asked for at this moment, and granted.
     #[must_use]
-    pub fn fresh() -> Self {
-        Self(Mutex::new(std::time::Instant::now()))
+    pub fn of(asked_at: std::time::Instant) -> Self {
+        Self(Mutex::new(asked_at))
     }
 
     fn renewed(&self, asked_at: std::time::Instant) {
@@ -86,13 +90,15 @@ pub struct Writer<'a> {
     /// The watermark that will stand when all that was taken so far is committed.
     watermark: Option<Instant>,
     sender: Option<Sender>,
-    session_present: bool,
+    /// The broker has forgotten our session, and we have not subscribed since.
+    session_lost: bool,
     filter_changed: bool,
     /// When the present connection began to listen, and the watermark that stood then.
     returned: Option<(Instant, Option<Instant>)>,
     /// How many messages the broker says it has dropped since it started.
     broker_dropped: Option<i64>,
-    maintained_at: Option<std::time::Instant>,
+    /// When partitions are looked after next; at once if it is not known.
+    maintain_at: Option<std::time::Instant>,
     meter: Meter,
     last_commit: Duration,
 }
@@ -130,11 +136,11 @@ impl<'a> Writer<'a> {
             tail: Tail::default(),
             watermark: lease.watermark,
             sender: None,
-            session_present: false,
+            session_lost: false,
             returned: None,
             broker_dropped: lease.broker_dropped,
             filter_changed: lease.topic_filter != config.topic_filter.subscription(),
-            maintained_at: None,
+            maintain_at: None,
             meter: Meter::new(
                 config.receive_maximum.into(),
                 u32::try_from(config.batch_max_messages).unwrap_or(u32::MAX),
@@ -249,19 +255,25 @@ impl<'a> Writer<'a> {
         self.placer.refresh().await;
         let now = self.context.clock.now();
         self.present.forget_before(now);
-        let due = |at: std::time::Instant| at.elapsed() >= MAINTAIN_INTERVAL;
-        if !self.maintained_at.is_none_or(due) {
+        if self
+            .maintain_at
+            .is_some_and(|at| std::time::Instant::now() < at)
+        {
             return;
         }
-        match self
+        let maintained = self
             .context
             .store
             .maintain(now, self.config.retention)
-            .await
-        {
-            Ok(()) => self.maintained_at = Some(std::time::Instant::now()),
-            Err(error) => tracing::warn!(%error, "partitions cannot be looked after now"),
-        }
+            .await;
+        let pause = match maintained {
+            Ok(()) => MAINTAIN_INTERVAL,
+            Err(error) => {
+                tracing::warn!(%error, "partitions cannot be looked after now");
+                MAINTAIN_RETRY
+            }
+        };
+        self.maintain_at = Some(std::time::Instant::now() + pause);
     }
 
     /// Commits a batch and acknowledges it. Returns how much room it took.
@@ -278,13 +290,14 @@ impl<'a> Writer<'a> {
                     sender,
                     session_present,
                 } => {
+                    // It stays lost until a subscription stands, whatever the next connection says.
+                    self.session_lost |= !session_present;
                     effects.acks.push((sender.clone(), Vec::new()));
                     self.sender = Some(sender);
-                    self.session_present = session_present;
                 }
-                Item::Subscribed { at } => {
+                Item::Subscribed { asked_at, at } => {
                     self.returned = Some((at, self.watermark));
-                    self.subscribed(at, &mut effects);
+                    self.subscribed(asked_at, at, &mut effects);
                 }
                 Item::Away { from, detail } => {
                     effects.gaps.push(GapChange::Open {
@@ -320,7 +333,7 @@ impl<'a> Writer<'a> {
     }
 
     /// From `at` on everything reaches us. What may have been missed before is a gap.
-    fn subscribed(&mut self, at: Instant, effects: &mut Effects) {
+    fn subscribed(&mut self, asked_at: Instant, at: Instant, effects: &mut Effects) {
         effects.gaps.push(GapChange::CloseAll { to: at });
         effects.subscribed = true;
         let over = |cause, from, detail: &str| GapChange::Over {
@@ -339,7 +352,7 @@ impl<'a> Writer<'a> {
                 effects.gaps.push(gap);
                 self.watermark = Some(at);
             }
-            Some(watermark) if !self.session_present && watermark < at => {
+            Some(watermark) if self.session_lost && watermark < at => {
                 tracing::warn!(
                     slot = %self.config.slot, %watermark,
                     "the broker has forgotten our session; what it kept for us is lost"
@@ -348,7 +361,7 @@ impl<'a> Writer<'a> {
                 effects
                     .gaps
                     .push(over(Cause::SessionLost, watermark, detail));
-                self.watermark = Some(at);
+                self.watermark = Some(watermark.max(asked_at));
             }
             Some(watermark) if self.filter_changed && watermark < at => {
                 let detail = "the topic filter was changed";
@@ -359,6 +372,7 @@ impl<'a> Writer<'a> {
             Some(_) => {}
         }
         self.filter_changed = false;
+        self.session_lost = false;
     }
 
     /// Messages that the broker has dropped since it was last asked: some of ours may be among
@@ -411,6 +425,9 @@ impl<'a> Writer<'a> {
             Content::Probe { sent_at } => {
                 // A time from the future is not one of ours.
                 if *sent_at <= received_at {
+                    if *sent_at - watermark > LIVE_LAG {
+                        self.returned = Some((received_at, Some(watermark)));
+                    }
                     self.watermark = Some(watermark.max(*sent_at));
                 }
                 return None;
@@ -490,7 +507,7 @@ impl<'a> Writer<'a> {
                 }
                 Err(error) => {
                     if error.is_missing_partition() {
-                        self.maintained_at = None;
+                        self.maintain_at = None;
                         self.look_after().await;
                     }
                     retry.wait(self.context, &error).await;

@@ -136,7 +136,7 @@ async fn run(
     Ok(Error::at("write last_heard", done)?.rows_affected())
 }
 
-/// Writes the newest states, sorted by key; an older one never replaces a newer one, and two
+/// Writes the newest states, those that are known first, each kind sorted by key; an older one never replaces a newer one, and two
 /// within a minute write once. `moved` names the devices that were heard in another segment than
 /// before: for those the `latest` mark moves.
 pub(crate) async fn upsert(

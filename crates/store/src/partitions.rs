@@ -88,8 +88,18 @@ impl Store {
                 .await;
             Error::at("drop old counts", deleted)?;
         }
-        keep_within(&mut connection, retention.heartbeats_max_bytes, today).await?;
-        index_past_days(&mut connection, today).await
+        keep_within(&mut connection, retention.heartbeats_max_bytes, today).await
+    }
+
+    /// Builds the index by device on the evidence of days that are over, where it is missing. Takes
+    /// as long as it takes, minutes for a large fleet: nothing may wait for it.
+    ///
+    /// # Errors
+    /// When the database is away; what was built stays.
+    pub async fn index_past_days(&self, now: Instant) -> Result<()> {
+        let options = self.options.clone().options([("statement_timeout", "0")]);
+        let mut connection = Error::at("connect", crate::connect(&options).await)?;
+        index_past_days(&mut connection, now.date_naive()).await
     }
 
     /// Makes presence partitions for the days of an import.

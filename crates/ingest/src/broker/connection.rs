@@ -48,6 +48,8 @@ pub struct Connection {
     pub sender: Sender,
     /// Whether the broker kept our session, and with it what it had for us.
     pub session_present: bool,
+    /// Messages of ours that the broker takes before it has answered the first of them.
+    pub receive_maximum: u16,
 }
 
 impl Connection {
@@ -91,16 +93,19 @@ impl Connection {
             skip: 0,
             silence: CONNECT_TIMEOUT,
         };
-        let (session_present, keep_alive) = match incoming.packet().await? {
-            wire::Incoming::Connected {
-                session_present,
-                keep_alive_secs,
-            } => {
-                let asked = keep_alive_secs.map(|secs| Duration::from_secs(secs.max(1).into()));
-                (session_present, asked.unwrap_or(session.keep_alive))
-            }
-            _ => return Err(BrokerError::Malformed("no CONNACK".to_owned())),
+        let wire::Incoming::Connected {
+            session_present,
+            keep_alive_secs,
+            receive_maximum,
+        } = incoming.packet().await?
+        else {
+            return Err(BrokerError::Malformed("no CONNACK".to_owned()));
         };
+        // The broker may want to hear more from us. Whether it wants less is no matter.
+        let asked = keep_alive_secs.filter(|secs| *secs > 0);
+        let keep_alive = asked.map_or(session.keep_alive, |secs| {
+            session.keep_alive.min(Duration::from_secs(secs.into()))
+        });
         incoming.silence = keep_alive.mul_f32(SILENT_INTERVALS);
         let outbox = Arc::new(Outbox::default());
         Ok(Self {
@@ -112,6 +117,7 @@ impl Connection {
             },
             sender: Sender { protocol, outbox },
             session_present,
+            receive_maximum: receive_maximum.unwrap_or(u16::MAX).max(1),
         })
     }
 }

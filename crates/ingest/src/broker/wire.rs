@@ -40,6 +40,8 @@ pub(super) enum Incoming {
         session_present: bool,
         /// The broker may ask for more frequent pings than we offered.
         keep_alive_secs: Option<u16>,
+        /// Messages of ours that it takes at a time.
+        receive_maximum: Option<u16>,
     },
     Subscribed {
         id: u16,
@@ -233,6 +235,10 @@ impl Protocol {
     }
 }
 
+/// The first byte of a farewell, and its reason when another client has our session.
+const DISCONNECT: u8 = 0xE0;
+const SESSION_TAKEN_OVER: u8 = 0x8E;
+
 /// A message, in the upper half of a packet's first byte.
 const PUBLISH: u8 = 3;
 
@@ -264,9 +270,19 @@ fn decode_v5(stream: &mut BytesMut) -> Result<Option<Incoming>, BrokerError> {
     if matches!(stream[..], [0x20, 2, _, 1, ..]) {
         return Err(BrokerError::ProtocolVersion);
     }
+    // The shortest farewells are whole packets that the library takes for parts of one.
+    match stream[..] {
+        [DISCONNECT, 0, ..] => return Err(BrokerError::Closed),
+        [DISCONNECT, 1, SESSION_TAKEN_OVER, ..] => return Err(BrokerError::TakenOver),
+        [DISCONNECT, 1, reason, ..] => {
+            return Err(BrokerError::Dismissed(format!("reason {reason:#x}")));
+        }
+        _ => {}
+    }
+    let before = stream.len();
     let packet = match v5::Packet::read(stream, Some(MAX_PACKET_BYTES)) {
         Ok(packet) => packet,
-        Err(five::Error::InsufficientBytes(_)) => return Ok(None),
+        Err(five::Error::InsufficientBytes(_)) if stream.len() == before => return Ok(None),
         Err(five::Error::PayloadSizeLimitExceeded { .. }) => return Err(BrokerError::TooLarge),
         Err(error) => return Err(BrokerError::Malformed(error.to_string())),
     };
@@ -275,12 +291,18 @@ fn decode_v5(stream: &mut BytesMut) -> Result<Option<Incoming>, BrokerError> {
             refusal_v5(ack.code)?;
             Incoming::Connected {
                 session_present: ack.session_present,
-                keep_alive_secs: ack.properties.and_then(|all| all.server_keep_alive),
+                keep_alive_secs: ack
+                    .properties
+                    .as_ref()
+                    .and_then(|all| all.server_keep_alive),
+                receive_maximum: ack.properties.and_then(|all| all.receive_max),
             }
         }
         v5::Packet::SubAck(ack) => {
+            // At QoS 0 nothing would be sent again that got lost on the way.
             let refused = |code: &&v5::SubscribeReasonCode| {
-                !matches!(code, v5::SubscribeReasonCode::Success(_))
+                let granted = v5::SubscribeReasonCode::Success(five::QoS::AtLeastOnce);
+                **code != granted
             };
             let refused = ack.return_codes.iter().find(refused);
             Incoming::Subscribed {
@@ -337,6 +359,7 @@ fn decode_v311(stream: &mut BytesMut) -> Result<Option<Incoming>, BrokerError> {
                 Code::Success => Incoming::Connected {
                     session_present: ack.session_present,
                     keep_alive_secs: None,
+                    receive_maximum: None,
                 },
                 Code::RefusedProtocolVersion => return Err(BrokerError::ProtocolVersion),
                 Code::BadUserNamePassword | Code::NotAuthorized => {
@@ -346,10 +369,11 @@ fn decode_v311(stream: &mut BytesMut) -> Result<Option<Incoming>, BrokerError> {
             }
         }
         v4::Packet::SubAck(ack) => {
-            let refused = ack.return_codes.contains(&v4::SubscribeReasonCode::Failure);
+            let granted = v4::SubscribeReasonCode::Success(four::QoS::AtLeastOnce);
+            let refused = ack.return_codes.iter().find(|code| **code != granted);
             Incoming::Subscribed {
                 id: ack.pkid,
-                refused: refused.then(|| "Failure".to_owned()),
+                refused: refused.map(|code| format!("{code:?}")),
             }
         }
         v4::Packet::PubAck(_) => Incoming::Published { refused: None },
@@ -465,7 +489,7 @@ mod tests {
     #[test]
     fn what_brokers_say_is_understood_in_both_versions() {
         use Protocol::{V5, V311};
-        let cases: [Case<'_>; 12] = [
+        let cases: [Case<'_>; 17] = [
             (V5, &[], |said| matches!(said, Ok(None))),
             (V5, &[0x30, 100, 0, 1], |said| matches!(said, Ok(None))),
             // a broker without MQTT 5 answers in 3.1.1
@@ -505,6 +529,35 @@ mod tests {
             ),
             (V5, &[0xE0, 2, 0x8E, 0], |said| {
                 matches!(said, Err(BrokerError::TakenOver))
+            }),
+            (V5, &[0xE0, 1, 0x8E], |said| {
+                matches!(said, Err(BrokerError::TakenOver))
+            }),
+            (V5, &[0xE0, 0], |said| {
+                matches!(said, Err(BrokerError::Closed))
+            }),
+            // a whole packet with a length inside that leads out of it
+            (V5, &[0x40, 4, 0, 1, 0, 9], |said| {
+                matches!(said, Err(BrokerError::Malformed(_)))
+            }),
+            // granted, but without acknowledgements
+            (V5, &[0x90, 4, 0, 1, 0, 0], |said| {
+                matches!(
+                    said,
+                    Ok(Some(Incoming::Subscribed {
+                        id: 1,
+                        refused: Some(_)
+                    }))
+                )
+            }),
+            (V5, &[0x90, 4, 0, 1, 0, 1], |said| {
+                matches!(
+                    said,
+                    Ok(Some(Incoming::Subscribed {
+                        id: 1,
+                        refused: None
+                    }))
+                )
             }),
             (V5, &[0x90, 4, 0, 1, 0, 0x87], |said| {
                 matches!(

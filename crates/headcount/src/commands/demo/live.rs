@@ -146,6 +146,7 @@ async fn open_session(config: &ingest::Config) -> anyhow::Result<()> {
         mut outgoing,
         sender,
         session_present,
+        ..
     } = Connection::open(&target, None, &session)
         .await
         .context("the demo's broker")?;
