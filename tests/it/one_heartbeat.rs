@@ -104,7 +104,11 @@ async fn reaches_the_api_the_command_line_and_datadog() {
             .iter()
             .any(|line| (line.timestamp, line.value) == (Some(first), 3.0))
     );
-    let old = world.agent.named("mccs.connection.hour.count");
+    let old = eventually("both hours under the old name", async || {
+        let lines = world.agent.named("mccs.connection.hour.count");
+        (lines.len() == 2).then_some(lines)
+    })
+    .await;
     let old: Vec<_> = old
         .iter()
         .map(|l| (l.kind.as_str(), l.tag("country"), l.value))

@@ -318,24 +318,11 @@ impl Listener<'_> {
     /// messages that wait, so the gap begins where these do: at the watermark.
     async fn take_drops(&self, message: &Message) -> Result<(), WriterEnded> {
         let text = std::str::from_utf8(&message.payload).unwrap_or_default();
-        // Sent a second time it is an old count.
-        if let Ok(messages) = text.trim().parse::<u32>()
-            && !message.redelivered
-        {
+        if let Ok(messages) = text.trim().parse::<u32>() {
             let messages = messages.into();
             let at = self.clock.now();
             let item = Item::BrokerDropped { messages, at };
             self.items.send(item).await?;
-        }
-        if let Some(packet_id) = message.packet_id {
-            // Only to acknowledge it in its turn.
-            let nothing = Delivered {
-                received_at: self.clock.now(),
-                packet_id: Some(packet_id),
-                content: Content::Nothing,
-                bytes: 0,
-            };
-            self.items.send(Item::Delivered(nothing)).await?;
         }
         Ok(())
     }

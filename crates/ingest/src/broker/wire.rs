@@ -151,26 +151,26 @@ impl Protocol {
     /// Asks for topics at QoS 1, in MQTT 5 without what the broker has retained. In 3.1.1 that
     /// comes too, and is marked.
     pub(super) fn subscribe(self, id: u16, topics: &[&str], bytes: &mut BytesMut) {
-        self.subscribe_as(id, topics, &RetainForwardRule::Never, bytes);
+        self.subscribe_as(id, topics, true, bytes);
     }
 
-    /// Asks for a topic with what the broker has retained.
-    pub(super) fn subscribe_with_retained(self, id: u16, topic: &str, bytes: &mut BytesMut) {
-        self.subscribe_as(id, &[topic], &RetainForwardRule::OnEverySubscribe, bytes);
+    /// Asks for a topic at QoS 0 with what the broker has retained: for news that are not worth
+    /// keeping while we are away.
+    pub(super) fn subscribe_to_news(self, id: u16, topic: &str, bytes: &mut BytesMut) {
+        self.subscribe_as(id, &[topic], false, bytes);
     }
 
-    fn subscribe_as(
-        self,
-        id: u16,
-        topics: &[&str],
-        retained: &RetainForwardRule,
-        bytes: &mut BytesMut,
-    ) {
+    fn subscribe_as(self, id: u16, topics: &[&str], is_kept: bool, bytes: &mut BytesMut) {
         let written = match self {
             Self::V5 => {
                 let filters = topics.iter().map(|topic| {
-                    let mut filter = v5::Filter::new(*topic, five::QoS::AtLeastOnce);
-                    filter.retain_forward_rule = retained.clone();
+                    let (qos, retained) = if is_kept {
+                        (five::QoS::AtLeastOnce, RetainForwardRule::Never)
+                    } else {
+                        (five::QoS::AtMostOnce, RetainForwardRule::OnEverySubscribe)
+                    };
+                    let mut filter = v5::Filter::new(*topic, qos);
+                    filter.retain_forward_rule = retained;
                     filter
                 });
                 let mut packet = v5::Subscribe::new_many(filters, None);
@@ -179,7 +179,12 @@ impl Protocol {
             }
             Self::V311 => {
                 let filters = topics.iter().map(|topic| {
-                    v4::SubscribeFilter::new((*topic).to_owned(), four::QoS::AtLeastOnce)
+                    let qos = if is_kept {
+                        four::QoS::AtLeastOnce
+                    } else {
+                        four::QoS::AtMostOnce
+                    };
+                    v4::SubscribeFilter::new((*topic).to_owned(), qos)
                 });
                 let mut packet = v4::Subscribe::new_many(filters);
                 packet.pkid = id;
