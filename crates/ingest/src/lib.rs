@@ -77,7 +77,7 @@ pub struct Config {
     pub probe_interval: Duration,
     /// How long the slot is ours after each commit.
     pub lease: Duration,
-    /// Pings go out this often; a broker silent for twice as long is given up.
+    /// Pings go out this often; a broker silent for two and a half times as long is given up.
     pub keep_alive: Duration,
     /// Whether devices nobody imported are taken in.
     pub registry: Registry,

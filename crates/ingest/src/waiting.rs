@@ -55,11 +55,6 @@ impl Sender {
         place.send(item);
         Ok(())
     }
-
-    /// Waits until there is no writer any more.
-    pub async fn closed(&self) {
-        self.items.closed().await;
-    }
 }
 
 /// The end that the writer empties.

@@ -34,7 +34,19 @@ fn texts<'a>(
     rows.iter().map(pick).collect()
 }
 
-const UPDATE: &str = "update last_heard l
+/// The rows, in the order in which [`run`] binds their columns.
+macro_rules! given_rows {
+    () => {
+        " from unnest($1::int[], $2::text[], $3::smallint[], $4::timestamptz[], $5::int[],
+              $6::int[], $7::smallint[], $8::text[], $9::text[], $10::text[], $11::text[],
+              $12::text[], $13::text[], $14::text[])
+              as n (device_no, country, carrier_bit, heard_at, interval_secs, battery_mv, rsrp_dbm,
+                    plmn, region, rat, tac, cell, fw, model) "
+    };
+}
+
+const UPDATE: &str = concat!(
+    "update last_heard l
      set heard_at = n.heard_at,
          interval_secs = coalesce(n.interval_secs, l.interval_secs),
          battery_mv = coalesce(n.battery_mv, l.battery_mv),
@@ -45,26 +57,19 @@ const UPDATE: &str = "update last_heard l
          tac = coalesce(n.tac, l.tac),
          cell = coalesce(n.cell, l.cell),
          fw = coalesce(n.fw, l.fw),
-         model = coalesce(n.model, l.model)
-     from unnest($1::int[], $2::text[], $3::smallint[], $4::timestamptz[], $5::int[],
-         $6::int[], $7::smallint[], $8::text[], $9::text[], $10::text[], $11::text[],
-         $12::text[], $13::text[], $14::text[])
-         as n (device_no, country, carrier_bit, heard_at, interval_secs, battery_mv, rsrp_dbm,
-               plmn, region, rat, tac, cell, fw, model)
-     where l.device_no = n.device_no and l.country = n.country and l.carrier_bit = n.carrier_bit
-       and l.heard_at < date_bin('1 minute', n.heard_at, timestamptz 'epoch')";
+         model = coalesce(n.model, l.model)",
+    given_rows!(),
+    "where l.device_no = n.device_no and l.country = n.country and l.carrier_bit = n.carrier_bit
+       and l.heard_at < date_bin('1 minute', n.heard_at, timestamptz 'epoch')"
+);
 
-const UPSERT: &str =
+const UPSERT: &str = concat!(
     "insert into last_heard as l (device_no, country, carrier_bit, latest, heard_at,
          interval_secs, battery_mv, rsrp_dbm, plmn, region, rat, tac, cell, fw, model)
      select device_no, country, carrier_bit, true, heard_at,
-         interval_secs, battery_mv, rsrp_dbm, plmn, region, rat, tac, cell, fw, model
-     from unnest($1::int[], $2::text[], $3::smallint[], $4::timestamptz[], $5::int[],
-         $6::int[], $7::smallint[], $8::text[], $9::text[], $10::text[], $11::text[],
-         $12::text[], $13::text[], $14::text[])
-         as n (device_no, country, carrier_bit, heard_at, interval_secs, battery_mv, rsrp_dbm,
-               plmn, region, rat, tac, cell, fw, model)
-     on conflict (device_no, country, carrier_bit) do update
+         interval_secs, battery_mv, rsrp_dbm, plmn, region, rat, tac, cell, fw, model",
+    given_rows!(),
+    "on conflict (device_no, country, carrier_bit) do update
      set heard_at = excluded.heard_at,
          interval_secs = coalesce(excluded.interval_secs, l.interval_secs),
          battery_mv = coalesce(excluded.battery_mv, l.battery_mv),
@@ -76,7 +81,8 @@ const UPSERT: &str =
          cell = coalesce(excluded.cell, l.cell),
          fw = coalesce(excluded.fw, l.fw),
          model = coalesce(excluded.model, l.model)
-     where l.heard_at < date_bin('1 minute', excluded.heard_at, timestamptz 'epoch')";
+     where l.heard_at < date_bin('1 minute', excluded.heard_at, timestamptz 'epoch')"
+);
 
 /// Runs one of the statements above with these rows; returns how many it changed.
 async fn run(

@@ -1,10 +1,10 @@
 //! For clients that only publish: simulators, bridges, tests. Any MQTT client will do there, so
 //! they use the library's own.
 
-use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, DisconnectReasonCode};
-use rumqttc::v5::{ConnectionError, MqttOptions, StateError};
 use std::sync::Arc;
 
+use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, DisconnectReasonCode};
+use rumqttc::v5::{ConnectionError, MqttOptions, StateError};
 use rumqttc::{TlsConfiguration, Transport};
 
 use super::{BrokerError, BrokerUrl};
