@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use devstack::{DataDir, Mosquitto, MosquittoOptions};
 use headcount_tests::eventually;
 use headcount_tests::http::get;
+use headcount_tests::inspector::Inspector;
 use headcount_tests::publisher::Publisher;
 use headcount_tests::world::World;
 use model::Instant;
@@ -237,4 +238,42 @@ async fn each_change_of_the_topic_filter_is_one_gap() {
     assert_eq!(world.sql(gaps).await, "01:00|01:10\n01:20|01:30");
     let heard = "select string_agg(device_id, ' ' order by device_id) from v_presence";
     assert_eq!(world.sql(heard).await, "at-00 at-10 at-20 at-30");
+}
+
+/// An owner that finds its session lost, and ends before it could write that down, leaves a new
+/// session to its heir, who is told that all is as it was.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_session_is_a_gap_also_when_its_finder_ends_at_once() {
+    let broker = own_broker().await;
+    let world = World::with_broker("2026-11-21T01:10:00Z", broker.url()).await;
+    let roles = world.run_ingest().await;
+    world.caught_up().await;
+    roles.end().await;
+    let mut fleet = Publisher::new(&world.broker_url);
+    fleet.publish([(world.topic("lost"), Vec::new())]).await;
+    drop(fleet);
+    let broker = with(broker, |broker| {
+        broker.restart_without_persistence().unwrap();
+    })
+    .await;
+    world.clock.set("2026-11-21T01:40:00Z".parse().unwrap());
+
+    // Nothing can be committed.
+    let mut postgres = Inspector::start(&world.inspected_url);
+    postgres.ask("begin; lock table gaps; select 1");
+    let roles = world.run_ingest().await;
+    eventually("it listens", async || {
+        (!world.health.troubles().contains_key("broker")).then_some(())
+    })
+    .await;
+    drop(roles);
+    postgres.ask("rollback; select 1");
+
+    world.clock.set("2026-11-21T01:50:00Z".parse().unwrap());
+    let roles = world.run_ingest().await;
+    world.caught_up().await;
+    let gaps = "select cause, extract(epoch from to_at - from_at)::int from gaps order by from_at";
+    assert_eq!(world.sql(gaps).await, "first_start|1\nsession_lost|2400");
+    roles.end().await;
+    drop(broker);
 }

@@ -1,7 +1,7 @@
 //! Random schedules of everything that may happen to ingest and its broker, held against a model
 //! that knows the truth.
 
-use headcount_tests::play::play;
+use headcount_tests::play::{play, seeds};
 use tokio::task::JoinSet;
 
 /// Schedules side by side; most of their time they wait. Always the same here, so that whoever
@@ -10,9 +10,6 @@ const SCHEDULES: std::ops::RangeInclusive<u64> = 1..=6;
 
 /// Things that happen in each.
 const STEPS: usize = 24;
-
-/// Names the number of one schedule, to play it again.
-const SEED: &str = "HEADCOUNT_MODEL_SEED";
 
 /// What is stored, when it counts, which hours that leaves incomplete and by how much: all as the
 /// model has it, and at every moment nothing is closed or vouched for that is not known yet.
@@ -25,7 +22,7 @@ async fn whatever_happens_headcount_makes_of_it_what_the_model_does() {
     let mut schedules: JoinSet<_> = seeds.into_iter().map(|seed| play(seed, STEPS)).collect();
     while let Some(played) = schedules.join_next().await {
         if let Err(why) = played.unwrap() {
-            panic!("{why}\nplay it again with {SEED}");
+            panic!("{why}");
         }
     }
 }

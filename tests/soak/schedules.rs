@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use headcount_tests::play::{Figures, play};
+use headcount_tests::play::{Figures, play, seeds};
 use tokio::task::JoinSet;
 
 use crate::{scaled, seconds_since};
@@ -25,14 +25,14 @@ const STEPS: usize = 60;
 async fn model() {
     crate::print_machine("model: random schedules against a model that knows the truth");
     let schedules = scaled(SCHEDULES, SIDE_BY_SIDE as u32) as usize;
+    let mut seeds = seeds(schedules).into_iter();
     let started = Instant::now();
     let mut figures = Figures::default();
     let mut playing = JoinSet::new();
-    let mut begun = 0;
     loop {
-        while begun < schedules && playing.len() < SIDE_BY_SIDE && started.elapsed() < AT_MOST {
-            begun += 1;
-            playing.spawn(play(fastrand::u64(..), STEPS));
+        while playing.len() < SIDE_BY_SIDE && started.elapsed() < AT_MOST {
+            let Some(seed) = seeds.next() else { break };
+            playing.spawn(play(seed, STEPS));
         }
         let Some(played) = playing.join_next().await else {
             break;

@@ -63,7 +63,6 @@ pub struct Schedule {
     random: Rng,
     ingest: bool,
     broker: bool,
-    has_session: bool,
     has_started: bool,
     was_days_away: bool,
 }
@@ -76,7 +75,6 @@ impl Schedule {
             random: Rng::with_seed(seed),
             ingest: false,
             broker: true,
-            has_session: false,
             has_started: false,
             was_days_away: false,
         }
@@ -88,14 +86,12 @@ impl Schedule {
         match step {
             Step::StartIngest(_) => {
                 self.ingest = true;
-                self.has_session |= self.broker;
                 self.has_started |= self.broker;
             }
             Step::EndIngest(..) => self.ingest = false,
             Step::StopBroker(_) => self.broker = false,
-            Step::StartBroker(forgets) => {
+            Step::StartBroker(_) => {
                 self.broker = true;
-                self.has_session = (self.has_session && !forgets) || self.ingest;
                 self.has_started |= self.ingest;
             }
             Step::Clock(Move::By(by)) if by == DAYS_AWAY => self.was_days_away = true,
@@ -138,10 +134,7 @@ impl Schedule {
             72..82 if self.broker => Step::StopBroker(if self.ingest { few } else { 0 }),
             72..82 => Step::StartBroker(self.random.u32(0..3) == 0),
             82.. if self.ingest => Step::EndIngest(how, if listens { few } else { 0 }),
-            // A session that is new must be known before its owner may end.
-            82.. => {
-                Step::StartIngest((self.has_session && self.random.u32(0..3) == 0).then_some(how))
-            }
+            82.. => Step::StartIngest((self.random.u32(0..3) == 0).then_some(how)),
             _ => Step::Clock(self.clock_move()),
         }
     }

@@ -231,8 +231,9 @@ impl Truth {
         });
     }
 
-    /// The subscription stands, and what has waited comes.
-    pub fn listens(&mut self, filter: u32, at: Instant) {
+    /// The subscription stands, and what has waited comes. `in_doubt`: an owner before began to connect
+    /// and ended before it was known what it found.
+    pub fn listens(&mut self, filter: u32, in_doubt: bool, at: Instant) {
         if let Some(from) = self.away_since.take() {
             self.gap("broker_away", None, from, at);
         }
@@ -246,7 +247,7 @@ impl Truth {
             Some(watermark) => match session {
                 None => self.gap("session_lost", None, watermark, at),
                 Some(session) => {
-                    if session.filter != filter {
+                    if session.filter != filter || in_doubt {
                         self.gap("session_lost", None, watermark, at);
                     }
                     for index in session.waiting {

@@ -176,12 +176,17 @@ async fn connect_again_and_again(
     let mut attempts: u32 = 0;
     let mut away_since: Option<Instant> = None;
     let mut taken_over_at = None;
+    let mut in_doubt = false;
     let mut watch = tls::Watch::start(&config.broker, &config.tls, tls::POLL_INTERVAL)?;
     while !context.shutdown.is_cancelled() {
         if !may_connect(config, age, taken_over_at) {
             pause(context, Duration::from_millis(50)).await;
             continue;
         }
+        if !in_doubt && !put_in_doubt(context, &items).await {
+            break;
+        }
+        in_doubt = true;
         let target = config.broker.target_with(watch.config());
         let tried_at = context.clock.now();
         let ended = match Connection::open(&target, config.protocol, &session).await {
@@ -204,7 +209,10 @@ async fn connect_again_and_again(
         };
         let (error, subscribed, last_sign_at) = match ended {
             Ended::Drained => return Ok(()),
-            Ended::Renewed => continue,
+            Ended::Renewed => {
+                in_doubt = false;
+                continue;
+            }
             Ended::Failed {
                 error,
                 subscribed,
@@ -214,6 +222,7 @@ async fn connect_again_and_again(
         if subscribed {
             attempts = 0;
             away_since = None;
+            in_doubt = false;
         }
         taken_over_at = matches!(error, BrokerError::TakenOver).then(std::time::Instant::now);
         let from = *away_since.get_or_insert_with(|| last_sign_at.unwrap_or(tried_at));
@@ -230,6 +239,19 @@ async fn connect_again_and_again(
     }
     drain(&items).await;
     Ok(())
+}
+
+/// Has it committed that the session is in doubt. The broker says only once that it has forgotten us: if
+/// we end before that is committed, the next owner finds a session and must know that it may be new.
+/// Returns false when the writer or the process ends first.
+async fn put_in_doubt(context: &Context, items: &waiting::Sender) -> bool {
+    let (done, is_done) = oneshot::channel();
+    let committed =
+        async { items.send(Item::Connecting(done)).await.is_ok() && is_done.await.is_ok() };
+    tokio::select! {
+        committed = committed => committed,
+        () = context.shutdown.cancelled() => false,
+    }
 }
 
 /// Whether the slot is certainly ours, also after somebody took our session.

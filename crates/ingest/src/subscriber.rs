@@ -31,6 +31,8 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
 /// What happens at the broker, in the order in which it happens. The writer takes it in this
 /// order, so whatever it has committed, it has committed all that came before.
 pub enum Item {
+    /// A connection is about to be made: say so when that, and all before, is committed.
+    Connecting(oneshot::Sender<()>),
     /// A connection stands.
     Session {
         /// Acknowledges what comes over it.

@@ -19,7 +19,7 @@ use model::heard::LIVE_LAG;
 use model::{Cause, Instant, Reason};
 use store::batch::{Batch, Writer as StoreWriter};
 use store::gaps::GapChange;
-use store::slots::{Session, SlotLease};
+use store::slots::{Session, SessionChange, SlotLease};
 use telemetry::{Counter, Gauge};
 use tokio::sync::oneshot;
 
@@ -93,6 +93,8 @@ pub struct Writer<'a> {
     /// The broker has forgotten our session, and we have not subscribed since.
     session_lost: bool,
     filter_changed: bool,
+    /// Whether the owner before us may have found the session lost, and told nobody.
+    session_in_doubt: bool,
     /// When the present connection began to listen, and the watermark that stood then.
     returned: Option<(Instant, Option<Instant>)>,
     /// How many messages the broker says it has dropped since it started.
@@ -108,12 +110,21 @@ pub struct Writer<'a> {
 struct Effects {
     gaps: Vec<GapChange>,
     started_at: Option<Instant>,
-    /// Whether a subscription stands since.
-    subscribed: bool,
+    session: Option<SessionNews>,
     acks: Vec<(Sender, Vec<u16>)>,
     /// Room in the queue that is free again.
     bytes: usize,
-    drained: Option<oneshot::Sender<()>>,
+    /// Who waits for the commit.
+    waiting: Vec<oneshot::Sender<()>>,
+}
+
+/// What a batch makes known about the session.
+#[derive(Clone, Copy)]
+enum SessionNews {
+    /// It may be lost when the next connection is made.
+    InDoubt,
+    /// It stands, under our filter.
+    Stands,
 }
 
 impl<'a> Writer<'a> {
@@ -140,6 +151,7 @@ impl<'a> Writer<'a> {
             returned: None,
             broker_dropped: lease.broker_dropped,
             filter_changed: lease.topic_filter != config.topic_filter.subscription(),
+            session_in_doubt: lease.session_in_doubt,
             maintain_at: None,
             meter: Meter::new(
                 config.receive_maximum.into(),
@@ -189,7 +201,7 @@ impl<'a> Writer<'a> {
             Ok(_) => {}
         }
         let deadline = tokio::time::Instant::now() + self.config.batch_max_age;
-        while batch.len() < limit && !batch.iter().any(|item| matches!(item, Item::Drain(_))) {
+        while batch.len() < limit && !batch.iter().any(is_waited_for) {
             let room = limit - batch.len();
             match tokio::time::timeout_at(deadline, items.take(batch, room)).await {
                 Ok(0) | Err(_) => break,
@@ -309,7 +321,11 @@ impl<'a> Writer<'a> {
                 Item::BrokerDropped { messages, at } => {
                     self.note_drops(messages, at, &mut effects);
                 }
-                Item::Drain(done) => effects.drained = Some(done),
+                Item::Connecting(done) => {
+                    effects.session = Some(SessionNews::InDoubt);
+                    effects.waiting.push(done);
+                }
+                Item::Drain(done) => effects.waiting.push(done),
                 Item::Delivered(delivered) => {
                     if let (Some((_, ids)), Some(id)) =
                         (effects.acks.last_mut(), delivered.packet_id)
@@ -325,7 +341,7 @@ impl<'a> Writer<'a> {
         for (sender, packet_ids) in effects.acks {
             sender.acknowledge(&packet_ids);
         }
-        if let Some(done) = effects.drained {
+        for done in effects.waiting {
             // Whoever asked may have given up waiting.
             let _ = done.send(());
         }
@@ -335,7 +351,7 @@ impl<'a> Writer<'a> {
     /// From `at` on everything reaches us. What may have been missed before is a gap.
     fn subscribed(&mut self, asked_at: Instant, at: Instant, effects: &mut Effects) {
         effects.gaps.push(GapChange::CloseAll { to: at });
-        effects.subscribed = true;
+        effects.session = Some(SessionNews::Stands);
         let over = |cause, from, detail: &str| GapChange::Over {
             country: None,
             cause,
@@ -369,8 +385,16 @@ impl<'a> Writer<'a> {
                     .gaps
                     .push(over(Cause::SessionLost, watermark, detail));
             }
+            // What it has kept of the session comes, and is judged by the watermark as it is.
+            Some(watermark) if self.session_in_doubt && watermark < at => {
+                let detail = "whether the broker had forgotten our session is not known";
+                effects
+                    .gaps
+                    .push(over(Cause::SessionLost, watermark, detail));
+            }
             Some(_) => {}
         }
+        self.session_in_doubt = false;
         self.filter_changed = false;
         self.session_lost = false;
     }
@@ -423,8 +447,10 @@ impl<'a> Writer<'a> {
         match &content {
             Content::Nothing => return None,
             Content::Probe { sent_at } => {
-                // A time from the future is not one of ours.
-                if *sent_at <= received_at {
+                // A time from the future is not one of ours. One that waited for us vouches for a
+                // session that has no gap.
+                let unbroken = !self.session_in_doubt && !self.filter_changed;
+                if *sent_at <= received_at && unbroken {
                     if *sent_at - watermark > LIVE_LAG {
                         self.returned = Some((received_at, Some(watermark)));
                     }
@@ -467,9 +493,12 @@ impl<'a> Writer<'a> {
             );
             if parts.is_empty() {
                 batch.gaps.append(&mut effects.gaps.clone());
-                batch.session = effects.subscribed.then(|| Session {
-                    client_id: &self.config.client_id,
-                    topic_filter: self.config.topic_filter.subscription(),
+                batch.session = effects.session.map(|news| match news {
+                    SessionNews::InDoubt => SessionChange::InDoubt,
+                    SessionNews::Stands => SessionChange::Stands(Session {
+                        client_id: &self.config.client_id,
+                        topic_filter: self.config.topic_filter.subscription(),
+                    }),
                 });
                 batch.started_at = effects.started_at;
                 batch.watermark = self.watermark;
@@ -537,6 +566,11 @@ impl<'a> Writer<'a> {
         }
         outcome
     }
+}
+
+/// Whether somebody waits for the commit of an item.
+fn is_waited_for(item: &Item) -> bool {
+    matches!(item, Item::Connecting(_) | Item::Drain(_))
 }
 
 /// How many messages the broker waits to be acknowledged for, and within what time they came.

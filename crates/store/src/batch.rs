@@ -21,7 +21,7 @@ use crate::last_heard::LastHeardRow;
 use crate::leases::seconds;
 use crate::presence::PresenceRow;
 use crate::quarantine::{QuarantineCounts, QuarantineRow};
-use crate::slots::{Session, SlotLease, fenced, note_session};
+use crate::slots::{SessionChange, SlotLease, fenced, note_session};
 use crate::{Error, Result, Store, devices, gaps, heartbeats, last_heard, presence, quarantine};
 
 /// The writer gives up on a connection that says nothing for this long, and opens another.
@@ -44,8 +44,8 @@ pub struct Batch<'a> {
     pub quarantine: Vec<QuarantineRow>,
     /// How many were, including those not kept.
     pub quarantine_counts: QuarantineCounts,
-    /// The session that the broker now keeps for the slot, if it is new or was changed.
-    pub session: Option<Session<'a>>,
+    /// What became known about the session that the broker keeps for the slot.
+    pub session: Option<SessionChange<'a>>,
     /// What became known about gaps.
     pub gaps: Vec<GapChange>,
     /// The watermark that holds once this is committed, if it moves.
@@ -171,8 +171,8 @@ async fn commit(
         &batch.quarantine_counts,
     )
     .await?;
-    if let Some(session) = batch.session {
-        note_session(&mut transaction, lease, session).await?;
+    if let Some(change) = batch.session {
+        note_session(&mut transaction, lease, change).await?;
     }
     for change in &batch.gaps {
         gaps::apply(&mut transaction, &lease.slot, change).await?;

@@ -32,6 +32,9 @@ pub struct SlotLease {
     pub topic_filter: String,
     /// The client id of that session.
     pub client_id: String,
+    /// Whether the last owner began to connect and did not tell what it found: then the broker may
+    /// have forgotten the session, and said so to nobody else.
+    pub session_in_doubt: bool,
 }
 
 /// A session that the broker keeps for a slot.
@@ -41,6 +44,15 @@ pub struct Session<'a> {
     pub client_id: &'a str,
     /// The topic filter it is subscribed to.
     pub topic_filter: &'a str,
+}
+
+/// What becomes known about the session of a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionChange<'a> {
+    /// A connection is about to be made, which may find that there is none any more.
+    InDoubt,
+    /// This one stands, and what was found is committed with this.
+    Stands(Session<'a>),
 }
 
 /// The state of a slot in use as others see it.
@@ -157,7 +169,8 @@ impl Store {
             "acquire_slot",
             sqlx::query_as(
                 "with before as (
-                     select slot, retired_at from ingest_slots where slot = $1 for update
+                     select slot, retired_at, session_in_doubt from ingest_slots
+                     where slot = $1 for update
                  )
                  update ingest_slots s
                  set owner = $2, term = term + 1, retired_at = null,
@@ -165,8 +178,8 @@ impl Store {
                  from before
                  where s.slot = before.slot
                    and (owner is null or owner = $2 or lease_until < clock_timestamp())
-                 returning s.slot, term, started_at, watermark, tail_from, broker_dropped, topic_filter, client_id,
-                           before.retired_at",
+                 returning s.slot, term, started_at, watermark, tail_from, broker_dropped,
+                           topic_filter, client_id, before.retired_at, before.session_in_doubt",
             )
             .bind(slot)
             .bind(owner)
@@ -331,19 +344,27 @@ async fn overlapping(
         .find(|other| other.slot != slot && overlap(&other.topic_filter, topic_filter)))
 }
 
-/// Notes the session of a slot, so that a later owner with another filter gives this one up.
+/// Notes what becomes of the session of a slot, so that a later owner with another filter gives this
+/// one up, and does not trust a session of which nobody knows.
 pub(crate) async fn note_session(
     connection: &mut PgConnection,
     lease: &SlotLease,
-    session: Session<'_>,
+    change: SessionChange<'_>,
 ) -> Result<()> {
+    let session = match change {
+        SessionChange::InDoubt => None,
+        SessionChange::Stands(session) => Some(session),
+    };
     let done = sqlx::query(
-        "update ingest_slots set client_id = $3, topic_filter = $4 where slot = $1 and term = $2",
+        "update ingest_slots
+         set client_id = coalesce($3, client_id), topic_filter = coalesce($4, topic_filter),
+             session_in_doubt = $3 is null
+         where slot = $1 and term = $2",
     )
     .bind(&lease.slot)
     .bind(lease.term)
-    .bind(session.client_id)
-    .bind(session.topic_filter)
+    .bind(session.map(|session| session.client_id))
+    .bind(session.map(|session| session.topic_filter))
     .execute(connection)
     .await;
     fenced(
