@@ -191,6 +191,7 @@ async fn connect_again_and_again(
         let tried_at = context.clock.now();
         let ended = match Connection::open(&target, config.protocol, &session).await {
             Ok(connection) => {
+                in_doubt = false;
                 listen(
                     connection,
                     config,
@@ -209,10 +210,7 @@ async fn connect_again_and_again(
         };
         let (error, subscribed, last_sign_at) = match ended {
             Ended::Drained => return Ok(()),
-            Ended::Renewed => {
-                in_doubt = false;
-                continue;
-            }
+            Ended::Renewed => continue,
             Ended::Failed {
                 error,
                 subscribed,
@@ -222,7 +220,6 @@ async fn connect_again_and_again(
         if subscribed {
             attempts = 0;
             away_since = None;
-            in_doubt = false;
         }
         taken_over_at = matches!(error, BrokerError::TakenOver).then(std::time::Instant::now);
         let from = *away_since.get_or_insert_with(|| last_sign_at.unwrap_or(tried_at));

@@ -93,7 +93,7 @@ pub struct Writer<'a> {
     /// The broker has forgotten our session, and we have not subscribed since.
     session_lost: bool,
     filter_changed: bool,
-    /// Whether the owner before us may have found the session lost, and told nobody.
+    /// The owner before us may have found the session lost, and told nobody.
     session_in_doubt: bool,
     /// When the present connection began to listen, and the watermark that stood then.
     returned: Option<(Instant, Option<Instant>)>,
@@ -123,6 +123,8 @@ struct Effects {
 enum SessionNews {
     /// It may be lost when the next connection is made.
     InDoubt,
+    /// The broker has kept it.
+    Kept,
     /// It stands, under our filter.
     Stands,
 }
@@ -306,6 +308,9 @@ impl<'a> Writer<'a> {
                     self.session_lost |= !session_present;
                     effects.acks.push((sender.clone(), Vec::new()));
                     self.sender = Some(sender);
+                    if !self.session_lost && !self.session_in_doubt {
+                        effects.session = Some(SessionNews::Kept);
+                    }
                 }
                 Item::Subscribed { asked_at, at } => {
                     self.returned = Some((at, self.watermark));
@@ -449,7 +454,8 @@ impl<'a> Writer<'a> {
             Content::Probe { sent_at } => {
                 // A time from the future is not one of ours. One that waited for us vouches for a
                 // session that has no gap.
-                let unbroken = !self.session_in_doubt && !self.filter_changed;
+                let unbroken =
+                    !self.session_lost && !self.session_in_doubt && !self.filter_changed;
                 if *sent_at <= received_at && unbroken {
                     if *sent_at - watermark > LIVE_LAG {
                         self.returned = Some((received_at, Some(watermark)));
@@ -495,6 +501,7 @@ impl<'a> Writer<'a> {
                 batch.gaps.append(&mut effects.gaps.clone());
                 batch.session = effects.session.map(|news| match news {
                     SessionNews::InDoubt => SessionChange::InDoubt,
+                    SessionNews::Kept => SessionChange::Kept,
                     SessionNews::Stands => SessionChange::Stands(Session {
                         client_id: &self.config.client_id,
                         topic_filter: self.config.topic_filter.subscription(),

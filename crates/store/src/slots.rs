@@ -51,6 +51,8 @@ pub struct Session<'a> {
 pub enum SessionChange<'a> {
     /// A connection is about to be made, which may find that there is none any more.
     InDoubt,
+    /// It is the one of before.
+    Kept,
     /// This one stands, and what was found is committed with this.
     Stands(Session<'a>),
 }
@@ -352,19 +354,20 @@ pub(crate) async fn note_session(
     change: SessionChange<'_>,
 ) -> Result<()> {
     let session = match change {
-        SessionChange::InDoubt => None,
+        SessionChange::InDoubt | SessionChange::Kept => None,
         SessionChange::Stands(session) => Some(session),
     };
     let done = sqlx::query(
         "update ingest_slots
          set client_id = coalesce($3, client_id), topic_filter = coalesce($4, topic_filter),
-             session_in_doubt = $3 is null
+             session_in_doubt = $5
          where slot = $1 and term = $2",
     )
     .bind(&lease.slot)
     .bind(lease.term)
     .bind(session.map(|session| session.client_id))
     .bind(session.map(|session| session.topic_filter))
+    .bind(change == SessionChange::InDoubt)
     .execute(connection)
     .await;
     fenced(
