@@ -113,8 +113,8 @@ struct Player {
     /// Whether an owner ended between beginning to connect and telling what it found.
     in_doubt: bool,
     last_seq: i64,
-    /// Countries that were heard of for certain.
-    heard_of: BTreeSet<usize>,
+    /// Countries that were heard of for certain, and since when.
+    heard_of: BTreeMap<usize, Instant>,
     last_watermark: Option<Instant>,
     log: Vec<String>,
 }
@@ -155,7 +155,7 @@ impl Player {
             last_filter: 0,
             in_doubt: false,
             last_seq: 0,
-            heard_of: BTreeSet::new(),
+            heard_of: BTreeMap::new(),
             last_watermark: None,
             log: Vec::new(),
         }
@@ -274,6 +274,9 @@ impl Player {
         let right = self.now();
         self.world.clock.set(right - TimeDelta::seconds(secs));
         let mut beats = self.beats(2, true);
+        // An hour before the first of a country is not closed for a clock that was wrong.
+        let now = self.now();
+        beats.retain(|beat| PLACES[beat.place].hour_of(self.heard_of[&beat.place]) <= now);
         for beat in &mut beats {
             beat.at_most_once = false;
         }
@@ -405,7 +408,7 @@ impl Player {
         let mut beats: Vec<Beat> = Vec::new();
         for _ in 0..count {
             let place = self.random.usize(0..PLACES.len());
-            if heard_of_only && !self.heard_of.contains(&place) {
+            if heard_of_only && !self.heard_of.contains_key(&place) {
                 continue;
             }
             self.last_seq += 1;
@@ -477,7 +480,8 @@ impl Player {
     fn reach(&mut self, beats: Vec<Beat>, at_the_end: bool) {
         for beat in beats {
             if !at_the_end && !beat.at_most_once && self.listens() {
-                self.heard_of.insert(beat.place);
+                let now = self.now();
+                self.heard_of.entry(beat.place).or_insert(now);
             }
             self.log.push(format!("    {beat:?}"));
             self.truth
