@@ -321,7 +321,9 @@ impl Player {
                     })
                     .await?;
                 }
-                _ => self.until("the gap is open", |_, look| look.away).await?,
+                _ => {
+                    self.until("the gap is open", |_, look| look.away).await?;
+                }
             }
             self.end(roles, end).await;
         }
