@@ -15,11 +15,8 @@ const STEPS: usize = 24;
 /// model has it, and at every moment nothing is closed or vouched for that is not known yet.
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_happens_headcount_makes_of_it_what_the_model_does() {
-    let seeds = match std::env::var(SEED) {
-        Ok(seed) => vec![seed.parse().unwrap()],
-        Err(_) => SCHEDULES.collect(),
-    };
-    let mut schedules: JoinSet<_> = seeds.into_iter().map(|seed| play(seed, STEPS)).collect();
+    let seeds = seeds(SCHEDULES).into_iter();
+    let mut schedules: JoinSet<_> = seeds.map(|seed| play(seed, STEPS)).collect();
     while let Some(played) = schedules.join_next().await {
         if let Err(why) = played.unwrap() {
             panic!("{why}");

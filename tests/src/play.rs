@@ -70,15 +70,15 @@ impl Figures {
     }
 }
 
-/// The numbers of some schedules: others each time, or one that was asked for.
+/// The numbers of the schedules to play: these, unless one was asked for.
 ///
 /// # Panics
 /// When what was asked for is no number.
 #[must_use]
-pub fn seeds(schedules: usize) -> Vec<u64> {
+pub fn seeds(these: impl IntoIterator<Item = u64>) -> Vec<u64> {
     match std::env::var(SEED) {
         Ok(seed) => vec![seed.parse().unwrap()],
-        Err(_) => Vec::from_iter(std::iter::repeat_with(|| fastrand::u64(..)).take(schedules)),
+        Err(_) => these.into_iter().collect(),
     }
 }
 

@@ -454,8 +454,7 @@ impl<'a> Writer<'a> {
             Content::Probe { sent_at } => {
                 // A time from the future is not one of ours. One that waited for us vouches for a
                 // session that has no gap.
-                let unbroken =
-                    !self.session_lost && !self.session_in_doubt && !self.filter_changed;
+                let unbroken = !self.session_lost && !self.session_in_doubt && !self.filter_changed;
                 if *sent_at <= received_at && unbroken {
                     if *sent_at - watermark > LIVE_LAG {
                         self.returned = Some((received_at, Some(watermark)));
