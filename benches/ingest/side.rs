@@ -333,6 +333,7 @@ fn config(broker_url: &str, name: &str) -> ingest::Config {
         topic_filter: TopicFilter::parse(&format!("{name}/+/heartbeat")).unwrap(),
         field_paths: FieldPaths::default(),
         dropped_topic: None,
+        uptime_topic: None,
         session_expiry: Duration::from_secs(3600),
         receive_maximum: u16::MAX,
         batch_max_age: Duration::from_millis(50),

@@ -277,3 +277,72 @@ async fn a_lost_session_is_a_gap_also_when_its_finder_ends_at_once() {
     roles.end().await;
     drop(broker);
 }
+
+/// A broker that was started while nobody listened still knows the session. Since when it was away, and
+/// what it lost when it was killed, nobody knows.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_was_started_while_nobody_listened_is_a_gap() {
+    let broker = own_broker().await;
+    let world = World::with_broker("2026-11-21T01:10:00Z", broker.url()).await;
+    let run = async |uptime_topic: &str| {
+        let config = ingest::Config {
+            uptime_topic: Some(uptime_topic.to_owned()),
+            ..world.ingest_config()
+        };
+        let roles = world.run_with(Some(config), None).await;
+        world.caught_up().await;
+        roles
+    };
+    let told = async |uptime: &str| {
+        let mut fleet = Publisher::new(&world.broker_url);
+        let uptime = ("uptime".to_owned(), uptime.into());
+        fleet
+            .publish([uptime, (world.topic("d"), Vec::new())])
+            .await;
+    };
+    let gaps = "select to_char(from_at at time zone 'UTC', 'HH24:MI'),
+            to_char(to_at at time zone 'UTC', 'HH24:MI') from gaps where cause = 'broker_away'
+            order by from_at";
+    run("uptime").await.end().await;
+
+    world.clock.set("2026-11-21T01:40:00Z".parse().unwrap());
+    let roles = run("uptime").await;
+    told("7200 seconds").await;
+    eventually("a heartbeat behind the news is stored", async || {
+        (world.sql("select count(*) from heartbeats").await == "1").then_some(())
+    })
+    .await;
+    assert_eq!(world.sql(gaps).await, "");
+    roles.end().await;
+
+    world.clock.set("2026-11-21T02:40:00Z".parse().unwrap());
+    let roles = run("uptime").await;
+    told("1200 seconds").await;
+    eventually("a start in between is a gap", async || {
+        (world.sql(gaps).await == "01:40|02:20").then_some(())
+    })
+    .await;
+    // The next start is seen by us, and is a gap in its own right.
+    told("60 seconds").await;
+    eventually("a heartbeat behind the news is stored", async || {
+        (world.sql("select count(*) from heartbeats").await == "3").then_some(())
+    })
+    .await;
+    assert_eq!(world.sql(gaps).await, "01:40|02:20");
+    roles.end().await;
+
+    let broker = with(broker, |broker| {
+        broker.kill().unwrap();
+        broker.restart().unwrap();
+    })
+    .await;
+    world.clock.set("2026-11-21T03:40:00Z".parse().unwrap());
+    let roles = run("$SYS/broker/uptime").await;
+    let expected = ["02:40|03:39", "02:40|03:40"].map(|gap| format!("01:40|02:20\n{gap}"));
+    eventually("Mosquitto tells since when it runs", async || {
+        expected.contains(&world.sql(gaps).await).then_some(())
+    })
+    .await;
+    roles.end().await;
+    drop(broker);
+}

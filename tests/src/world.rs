@@ -202,6 +202,7 @@ impl World {
             topic_filter: TopicFilter::parse(&self.filter()).unwrap(),
             field_paths: FieldPaths::default(),
             dropped_topic: None,
+            uptime_topic: None,
             session_expiry: Duration::from_secs(3600),
             receive_maximum: u16::MAX,
             batch_max_age: Duration::from_millis(20),
@@ -286,9 +287,8 @@ impl World {
             };
             tasks.spawn(exporter::run(config, context));
         }
-        let listen = free_address();
         let config = headcount_api::Config {
-            listen,
+            listen: std::net::SocketAddr::from(([127, 0, 0, 1], 0)),
             access: headcount_api::Access::Unasked,
             insecure_open: false,
             request_timeout: Duration::from_secs(10),
@@ -300,6 +300,7 @@ impl World {
             self.health.clone(),
         );
         let listener = headcount_api::bind(&config).unwrap();
+        let listen = listener.local_addr().unwrap();
         tasks.spawn(headcount_api::run(
             listener,
             config,

@@ -166,6 +166,7 @@ impl Config {
             topic_filter: self.topic_filter.clone(),
             field_paths: self.field_paths.clone(),
             dropped_topic: Some(mqtt.dropped_topic.clone()).filter(|topic| !topic.is_empty()),
+            uptime_topic: Some(mqtt.uptime_topic.clone()).filter(|topic| !topic.is_empty()),
             session_expiry: Duration::from_secs(mqtt.session_expiry_secs),
             receive_maximum: mqtt.receive_maximum,
             batch_max_age: Duration::from_millis(ingest.batch_max_age_millis),

@@ -65,6 +65,8 @@ pub struct Config {
     pub field_paths: decode::FieldPaths,
     /// The topic on which the broker says how many messages it has dropped, if it does.
     pub dropped_topic: Option<String>,
+    /// The topic on which the broker says for how many seconds it has been running, if it does.
+    pub uptime_topic: Option<String>,
     /// How long the broker keeps the session, and what arrives for it, while we are away.
     pub session_expiry: Duration,
     /// Messages the broker may hand over before it waits for an acknowledgement.

@@ -7,6 +7,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use model::{Clock, DeviceId, Heartbeat, Instant, Reason};
 use store::heartbeats::Delivery;
 use telemetry::{Counter, Gauge};
@@ -56,6 +57,11 @@ pub enum Item {
         from: Instant,
         /// In words.
         detail: String,
+    },
+    /// The broker says since when it has been running.
+    BrokerStarted {
+        /// Since when, or a few seconds before.
+        at: Instant,
     },
     /// The broker says how many messages it has dropped since it started.
     BrokerDropped {
@@ -185,8 +191,10 @@ pub async fn listen(
             sender.unsubscribe(old.subscription());
         }
         sender.subscribe(&[config.topic_filter.subscription(), &probe_topic]);
-        if let Some(topic) = &config.dropped_topic {
-            sender.subscribe_if_allowed(topic);
+        let news = [&config.dropped_topic, &config.uptime_topic];
+        let news = Vec::from_iter(news.into_iter().flatten().map(String::as_str));
+        if !news.is_empty() {
+            sender.subscribe_if_allowed(&news);
         }
         let asked_at = clock.now();
         let session = Item::Session {
@@ -220,10 +228,11 @@ pub async fn listen(
                 // A message that comes after the drain began is left unacknowledged; the next
                 // owner of the session gets it again.
                 BrokerEvent::Message(_) if draining.load(Ordering::Relaxed) => {}
-                BrokerEvent::Message(message) if listener.is_about_drops(&message) => {
-                    listener.take_drops(&message).await?;
-                }
-                BrokerEvent::Message(message) => listener.take(&message).await?,
+                BrokerEvent::Message(message) => match listener.news(&message) {
+                    Some(Some(item)) => items.send(item).await?,
+                    Some(None) => {}
+                    None => listener.take(&message).await?,
+                },
                 BrokerEvent::Published => {
                     prober.taken();
                     context.health.ready("probes");
@@ -311,22 +320,37 @@ impl Listener<'_> {
         self.items.send(Item::Delivered(delivered)).await
     }
 
-    fn is_about_drops(&self, message: &Message) -> bool {
-        let topic = self.config.dropped_topic.as_deref();
-        topic.is_some_and(|topic| message.topic == topic)
-    }
-
-    /// Hands over how many messages the broker says it has dropped. Not in the order of the
-    /// messages that wait, so the gap begins where these do: at the watermark.
-    async fn take_drops(&self, message: &Message) -> Result<(), WriterEnded> {
-        let text = std::str::from_utf8(&message.payload).unwrap_or_default();
-        if let Ok(messages) = text.trim().parse::<u32>() {
-            let messages = messages.into();
-            let at = self.clock.now();
-            let item = Item::BrokerDropped { messages, at };
-            self.items.send(item).await?;
+    /// What the broker says of itself, where a message is about that; nothing in it where it cannot
+    /// be read. It does not come in the order of the messages that wait, so what is made of it begins
+    /// where these do: at the watermark.
+    fn news(&self, message: &Message) -> Option<Option<Item>> {
+        let Config {
+            dropped_topic,
+            uptime_topic,
+            ..
+        } = self.config;
+        let is = |topic: &Option<String>| {
+            let topic = topic.as_deref();
+            topic.is_some_and(|topic| message.topic == topic)
+        };
+        let is_about_drops = is(dropped_topic);
+        if !is_about_drops && !is(uptime_topic) {
+            return None;
         }
-        Ok(())
+        let now = self.clock.now();
+        let text = std::str::from_utf8(&message.payload).unwrap_or_default();
+        // Mosquitto adds the unit to its uptime.
+        let number = text.split_whitespace().next();
+        let number: Option<u32> = number.and_then(|number| number.parse().ok());
+        Some(number.map(|number| {
+            if is_about_drops {
+                let messages = number.into();
+                Item::BrokerDropped { messages, at: now }
+            } else {
+                let at = now - TimeDelta::seconds(number.into());
+                Item::BrokerStarted { at }
+            }
+        }))
     }
 
     fn read(&mut self, message: &Message, received_at: Instant) -> Content {

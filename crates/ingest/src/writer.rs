@@ -97,6 +97,9 @@ pub struct Writer<'a> {
     session_in_doubt: bool,
     /// When the present connection began to listen, and the watermark that stood then.
     returned: Option<(Instant, Option<Instant>)>,
+    /// Until when the owner before us vouched for, as long as the broker has not said whether it has
+    /// been running ever since.
+    vouched_until: Option<Instant>,
     /// How many messages the broker says it has dropped since it started.
     broker_dropped: Option<i64>,
     /// When partitions are looked after next; at once if it is not known.
@@ -151,6 +154,7 @@ impl<'a> Writer<'a> {
             sender: None,
             session_lost: false,
             returned: None,
+            vouched_until: lease.watermark,
             broker_dropped: lease.broker_dropped,
             filter_changed: lease.topic_filter != config.topic_filter.subscription(),
             session_in_doubt: lease.session_in_doubt,
@@ -323,6 +327,7 @@ impl<'a> Writer<'a> {
                         detail,
                     });
                 }
+                Item::BrokerStarted { at } => self.note_start(at, &mut effects),
                 Item::BrokerDropped { messages, at } => {
                     self.note_drops(messages, at, &mut effects);
                 }
@@ -402,6 +407,29 @@ impl<'a> Writer<'a> {
         self.session_in_doubt = false;
         self.filter_changed = false;
         self.session_lost = false;
+    }
+
+    /// The broker has been running since `at`. If it was not when we were last told, nobody knows
+    /// since when it was away, nor whether it still had all that it had taken before.
+    fn note_start(&mut self, at: Instant, effects: &mut Effects) {
+        let Some(vouched_until) = self.vouched_until.take() else {
+            return;
+        };
+        if vouched_until >= at {
+            return;
+        }
+        tracing::warn!(
+            slot = %self.config.slot, from = %vouched_until, to = %at,
+            "the broker was started while we were away; whether devices could reach it before is \
+             not known"
+        );
+        effects.gaps.push(GapChange::Over {
+            country: None,
+            cause: Cause::BrokerAway,
+            from: vouched_until,
+            to: at,
+            detail: "the broker was started while nobody listened".to_owned(),
+        });
     }
 
     /// Messages that the broker has dropped since it was last asked: some of ours may be among

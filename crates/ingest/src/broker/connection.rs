@@ -305,9 +305,9 @@ impl Sender {
 
     /// Asks for a topic at QoS 0, and what the broker has retained there: at QoS 1 it would keep
     /// more and more of it for us while we are away. Whether it lets us makes no difference.
-    pub fn subscribe_if_allowed(&self, topic: &str) {
+    pub fn subscribe_if_allowed(&self, topics: &[&str]) {
         self.outbox.put(|bytes| {
-            self.protocol.subscribe_to_news(OPTIONAL_ID, topic, bytes);
+            self.protocol.subscribe_to_news(OPTIONAL_ID, topics, bytes);
         });
     }
 

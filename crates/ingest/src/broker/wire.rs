@@ -154,10 +154,10 @@ impl Protocol {
         self.subscribe_as(id, topics, true, bytes);
     }
 
-    /// Asks for a topic at QoS 0 with what the broker has retained: for news that are not worth
+    /// Asks for topics at QoS 0 with what the broker has retained: for news that are not worth
     /// keeping while we are away.
-    pub(super) fn subscribe_to_news(self, id: u16, topic: &str, bytes: &mut BytesMut) {
-        self.subscribe_as(id, &[topic], false, bytes);
+    pub(super) fn subscribe_to_news(self, id: u16, topics: &[&str], bytes: &mut BytesMut) {
+        self.subscribe_as(id, topics, false, bytes);
     }
 
     fn subscribe_as(self, id: u16, topics: &[&str], is_kept: bool, bytes: &mut BytesMut) {
