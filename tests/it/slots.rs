@@ -3,6 +3,7 @@
 use headcount_tests::publisher::Publisher;
 use headcount_tests::world::World;
 use headcount_tests::{binary, eventually};
+use model::Clock;
 use store::slots::RetireError;
 
 /// The command line in a world, and its exit code with both outputs.
@@ -10,6 +11,18 @@ async fn slots(world: &World, arguments: &[&str]) -> (Option<i32>, String) {
     let output = binary::run(world, &[&["slots"], arguments].concat()).await;
     let text = [output.stdout, output.stderr].concat();
     (output.status.code(), String::from_utf8(text).unwrap())
+}
+
+/// Another slot, with topics of its own.
+fn second_slot(world: &World) -> ingest::Config {
+    let slot = format!("{}-second", world.slot());
+    let filter = format!("second{}/+/heartbeat", world.number);
+    ingest::Config {
+        client_id: format!("headcount-{slot}"),
+        slot,
+        topic_filter: ingest::topic::TopicFilter::parse(&filter).unwrap(),
+        ..world.ingest_config()
+    }
 }
 
 const HOURS: &str = "select string_agg(to_char(hour at time zone 'UTC', 'HH24:MI') || ' '
@@ -22,11 +35,7 @@ async fn a_retired_slot_holds_nothing_back() {
     let world = World::at("2026-11-21T05:50:00Z").await;
     let roles = world.run().await;
     world.caught_up().await;
-    let mut second = world.ingest_config();
-    second.slot = format!("{}-second", world.slot());
-    second.client_id = format!("headcount-{}", second.slot);
-    second.topic_filter =
-        ingest::topic::TopicFilter::parse(&format!("second{}/+/heartbeat", world.number)).unwrap();
+    let second = second_slot(&world);
     let second_roles = world.run_with(Some(second.clone()), None).await;
     let started = format!(
         "select count(*) from ingest_slots where slot = '{}' and watermark is not null",
@@ -93,6 +102,75 @@ async fn a_retired_slot_holds_nothing_back() {
         (world.sql(&in_use).await == "t|08:10").then_some(())
     })
     .await;
+    second_roles.end().await;
+    roles.end().await;
+}
+
+/// Two slots count as one: a device that is heard through both is one device, and an hour is closed when
+/// both have heard it to its end, also what waited for the one that was away.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_slots_count_as_one() {
+    let world = World::at("2026-11-21T05:50:00Z").await;
+    let second = second_slot(&world);
+    let roles = world.run().await;
+    let second_roles = world.run_with(Some(second.clone()), None).await;
+    let behind = async || {
+        let now = world.clock.now().to_rfc3339();
+        let statement = format!("select count(*) from ingest_slots where watermark < '{now}'");
+        world.sql(&statement).await
+    };
+    let both_caught_up = async || {
+        world.caught_up().await;
+        eventually("both slots have caught up", async || {
+            (behind().await == "0").then_some(())
+        })
+        .await;
+    };
+    eventually("both slots listen", async || {
+        let listening = "select count(*) from ingest_slots where watermark is not null";
+        (world.sql(listening).await == "2").then_some(())
+    })
+    .await;
+
+    let mut fleet = Publisher::new(&world.broker_url);
+    let mut beat = async |first: &str, then: &str| {
+        let now = world.clock.now().to_rfc3339();
+        let payload = format!(r#"{{"sent_at":"{now}","mcc":"515","mnc":"02"}}"#).into_bytes();
+        let second_topic = format!("second{}/{then}/heartbeat", world.number);
+        let messages = [
+            (world.topic(first), payload.clone()),
+            (second_topic, payload),
+        ];
+        fleet.publish(messages).await;
+    };
+    world.go_to("2026-11-21T06:20:00Z").await;
+    beat("a", "b").await;
+    both_caught_up().await;
+    beat("c", "a").await;
+    world.go_to("2026-11-21T07:10:00Z").await;
+    both_caught_up().await;
+    eventually("the hour is closed", async || {
+        (world.sql(HOURS).await == "06:00 3 true").then_some(())
+    })
+    .await;
+
+    // One is away: what its devices send waits in the broker, and the hour waits for it.
+    second_roles.end().await;
+    beat("a", "d").await;
+    for now in ["2026-11-21T07:59:00Z", "2026-11-21T08:10:00Z"] {
+        world.go_to(now).await;
+        beat("b", "a").await;
+    }
+    world.caught_up().await;
+    assert_eq!(world.sql(HOURS).await, "06:00 3 true");
+    let second_roles = world.run_with(Some(second), None).await;
+    both_caught_up().await;
+    let closed = eventually("the next hour is closed", async || {
+        let hours = world.sql(HOURS).await;
+        hours.contains("07:00").then_some(hours)
+    })
+    .await;
+    assert_eq!(closed, "06:00 3 true, 07:00 3 true");
     second_roles.end().await;
     roles.end().await;
 }
