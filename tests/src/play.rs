@@ -120,6 +120,7 @@ struct Player {
 }
 
 /// What the database holds, at one moment.
+#[derive(Debug)]
 struct Look {
     watermark: Option<Instant>,
     stored: BTreeSet<i64>,
@@ -524,7 +525,10 @@ impl Player {
                 return Ok(());
             }
             if Moment::now() > deadline {
-                return Err(format!("never came: {what}"));
+                let troubles = self.world.health.troubles();
+                return Err(format!(
+                    "never came: {what}\nlast seen: {look:?}\nin trouble: {troubles:?}"
+                ));
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
