@@ -266,7 +266,7 @@ async fn a_lost_session_is_a_gap_also_when_its_finder_ends_at_once() {
         (!world.health.troubles().contains_key("broker")).then_some(())
     })
     .await;
-    drop(roles);
+    roles.kill().await;
     postgres.ask("rollback; select 1");
 
     world.clock.set("2026-11-21T01:50:00Z".parse().unwrap());

@@ -370,7 +370,7 @@ impl Player {
     async fn end(&self, roles: Roles, end: End) {
         match end {
             End::InOrder => roles.end().await,
-            End::Abruptly => drop(roles),
+            End::Abruptly => roles.kill().await,
         }
     }
 

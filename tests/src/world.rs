@@ -91,7 +91,7 @@ pub struct World {
     pub health: Health,
 }
 
-/// Roles at work. Dropping it stops them at once; [`Roles::end`] lets them finish.
+/// Roles at work. [`Roles::end`] lets them finish, [`Roles::kill`] does not.
 pub struct Roles {
     tasks: JoinSet<anyhow::Result<()>>,
     shutdown: CancellationToken,
@@ -109,6 +109,12 @@ impl Roles {
         while let Some(ended) = self.tasks.join_next().await {
             ended.unwrap().unwrap();
         }
+    }
+
+    /// Ends the roles like a killed process, and waits until nothing of them is left: on a busy machine
+    /// a task may live on for a moment after it was asked to end.
+    pub async fn kill(mut self) {
+        self.tasks.shutdown().await;
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::error::Doing;
 use crate::guard::{Guarded, Plan, Start};
-use crate::port::candidates;
+use crate::port::{Port, candidates};
 use crate::process::Signal;
 use crate::{DataDir, Error, find_program};
 
@@ -96,8 +96,8 @@ pub struct Mosquitto {
     plan: Plan,
     options: MosquittoOptions,
     program: PathBuf,
-    port: u16,
-    further_ports: Vec<u16>,
+    port: Port,
+    further_ports: Vec<Port>,
     running: Option<Guarded>,
     pid: u32,
 }
@@ -116,7 +116,7 @@ impl Mosquitto {
             plan,
             options,
             program,
-            port: 0,
+            port: Port::default(),
             further_ports: Vec::new(),
             running: None,
             pid: 0,
@@ -124,8 +124,8 @@ impl Mosquitto {
         broker.plan.wait_for_predecessor()?;
         for port in candidates(broker.options.port) {
             broker.port = port;
-            let further = candidates(None).filter(|further| *further != port);
-            broker.further_ports = further.take(broker.options.further_listeners).collect();
+            let further = candidates(None).take(broker.options.further_listeners);
+            broker.further_ports = further.collect();
             broker.write_configuration()?;
             if broker.launch()? {
                 return Ok(broker);
@@ -139,19 +139,19 @@ impl Mosquitto {
     /// The address for a client.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("mqtt://127.0.0.1:{}", self.port)
+        format!("mqtt://127.0.0.1:{}", self.port())
     }
 
     /// The TCP port.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     /// The TCP port of a further listener, counted from 0; `None` if there is no such listener.
     #[must_use]
     pub fn further_port(&self, number: usize) -> Option<u16> {
-        self.further_ports.get(number).copied()
+        self.further_ports.get(number).map(Port::number)
     }
 
     /// The process id of the broker, also after it has ended.
@@ -274,7 +274,7 @@ impl Mosquitto {
     }
 
     fn configuration(&self, passwords: Option<&Path>, acl: Option<&Path>) -> String {
-        let address = format!("{} 127.0.0.1", self.port);
+        let address = format!("{} 127.0.0.1", self.port());
         let extra = self.options.extra.join("\n");
         if let Some(given) = &self.options.configuration {
             return self.filled_in(&format!("{given}\n{extra}\n"));
@@ -317,11 +317,14 @@ impl Mosquitto {
         let folder = self.plan.folder.display().to_string();
         let address = |port: u16| format!("{port} 127.0.0.1");
         let text = text
-            .replace(MosquittoOptions::ADDRESS, &address(self.port))
+            .replace(MosquittoOptions::ADDRESS, &address(self.port()))
             .replace(MosquittoOptions::FOLDER, &folder);
         let further = self.further_ports.iter().enumerate();
         further.fold(text, |text, (number, port)| {
-            text.replace(&MosquittoOptions::further_address(number), &address(*port))
+            text.replace(
+                &MosquittoOptions::further_address(number),
+                &address(port.number()),
+            )
         })
     }
 
@@ -358,7 +361,7 @@ impl Mosquitto {
             .log_since(running.log_start())
             .lines()
             .any(|line| line.contains("mosquitto version") && line.trim_end().ends_with("running"));
-        says_so && TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok()
+        says_so && TcpStream::connect((Ipv4Addr::LOCALHOST, self.port())).is_ok()
     }
 }
 

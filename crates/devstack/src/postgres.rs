@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::data_dir::MAX_SOCKET_PATH_BYTES;
 use crate::error::Doing;
 use crate::guard::{Guarded, Plan, Start};
-use crate::port::candidates;
+use crate::port::{Port, candidates};
 use crate::process::Signal;
 use crate::program::is_executable;
 use crate::{DataDir, Error, MissingProgram, find_program};
@@ -100,7 +100,7 @@ pub struct Postgres {
     options: PostgresOptions,
     /// The folder of the installed version's programs: `initdb` and `postgres` must be of one kind.
     programs: PathBuf,
-    port: u16,
+    port: Port,
     running: Option<Guarded>,
     pid: u32,
 }
@@ -124,7 +124,7 @@ impl Postgres {
             plan,
             options,
             programs,
-            port: 0,
+            port: Port::default(),
             running: None,
             pid: 0,
         };
@@ -144,19 +144,19 @@ impl Postgres {
     /// The address of a database, for a client that speaks TCP.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
-        format!("postgres://{USER}@127.0.0.1:{}/{database}", self.port)
+        format!("postgres://{USER}@127.0.0.1:{}/{database}", self.port())
     }
 
     /// The TCP port.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     /// The folder with the Unix socket; `None` where its path would be too long for one.
     #[must_use]
     pub fn socket_folder(&self) -> Option<&Path> {
-        let socket_bytes = format!("/.s.PGSQL.{}", self.port).len();
+        let socket_bytes = format!("/.s.PGSQL.{}", self.port()).len();
         let folder = &self.plan.folder;
         (folder.as_os_str().len() + socket_bytes < MAX_SOCKET_PATH_BYTES).then_some(folder)
     }
@@ -198,7 +198,7 @@ impl Postgres {
                 "--host=127.0.0.1",
                 "--command=select datname from pg_database",
             ])
-            .arg(format!("--port={}", self.port))
+            .arg(format!("--port={}", self.port()))
             .arg(format!("--username={USER}"))
             .arg(format!("--dbname={MAINTENANCE_DATABASE}"));
         let names = run("psql", command)?;
@@ -325,7 +325,7 @@ impl Postgres {
         let socket_folder = self.socket_folder().unwrap_or(Path::new(""));
         let mut settings: Vec<(&str, OsString)> = vec![
             ("listen_addresses", "127.0.0.1".into()),
-            ("port", self.port.to_string().into()),
+            ("port", self.port().to_string().into()),
             ("unix_socket_directories", socket_folder.into()),
             ("max_connections", MAX_CONNECTIONS.to_string().into()),
             ("logging_collector", "off".into()),
@@ -388,7 +388,7 @@ impl Postgres {
         let mut command = Command::new(self.client("createdb")?);
         command
             .args(["--host=127.0.0.1", "--no-password"])
-            .arg(format!("--port={}", self.port))
+            .arg(format!("--port={}", self.port()))
             .arg(format!("--username={USER}"))
             .arg(format!("--maintenance-db={MAINTENANCE_DATABASE}"))
             .args(arguments);
