@@ -1,21 +1,25 @@
-//! The line format of the Datadog Agent, and the socket to it.
+//! What goes to the Datadog Agent, and the way there.
 //!
-//! One datagram per line, sent without waiting: an Agent that is slow or away must not hold up
-//! the counting of devices. What the socket does not take is sent again by the plan in
-//! [`crate::schedule`].
+//! Lines are written ([`line`]), packed into datagrams and handed to the socket ([`socket`]) in one
+//! go and without waiting: an Agent that is slow or away must not hold up the counting of devices.
+//! Nothing is kept in between, so nothing is lost at the end of the process. What the socket does
+//! not take is sent again by the plan in [`crate::schedule`].
 
 use std::fmt;
-use std::net::UdpSocket;
-use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 
-use cadence::prelude::*;
-use cadence::{MetricBuilder, MetricError, StatsdClient, UdpMetricSink, UnixMetricSink};
-use model::Instant;
-use telemetry::Counter;
+use telemetry::{Counter, Gauge};
 
-/// The longest tag value Datadog keeps.
-const MAX_TAG_CHARS: usize = 200;
+pub mod line;
+mod socket;
+
+use line::{Line, Writer};
+use socket::{Route, Udp, Unix, pack};
+
+/// Over a Unix socket the Agent knows which container a line comes from, and would add that
+/// container's tags, by which every deploy makes new series. This tag tells it not to, and is
+/// removed by it.
+const NO_ORIGIN: (&str, &str) = ("dd.internal.card", "none");
 
 /// Where the Agent listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,201 +69,74 @@ impl fmt::Display for Address {
     }
 }
 
-/// Makes any text safe as the value of a tag: lower case, without what separates tags.
-#[must_use]
-pub fn tag_value(text: &str) -> String {
-    text.trim()
-        .chars()
-        .take(MAX_TAG_CHARS)
-        .map(|c| match c {
-            '|' | ',' | '#' | ':' => '_',
-            c if c.is_control() => '_',
-            c => c.to_ascii_lowercase(),
-        })
-        .collect()
-}
-
-/// One line for the Agent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
-    /// The metric's name without prefix.
-    pub name: String,
-    /// Its value.
-    pub value: i64,
-    /// What kind of metric.
-    pub kind: Kind,
-    /// Its tags, in order.
-    pub tags: Vec<(&'static str, String)>,
-}
-
-/// What kind of metric a line is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A gauge at the time at which the Agent receives it.
-    Gauge,
-    /// A gauge at this instant, to the second: sending it again replaces it.
-    GaugeAt(Instant),
-    /// A distribution with a name of its own, outside of the prefix.
-    Distribution,
-}
-
-/// The way to the Agent, opened when first needed.
+/// The way to the Agent.
 pub struct Agent {
     address: Address,
-    prefix: String,
-    client: Option<StatsdClient>,
-    unprefixed: Option<StatsdClient>,
+    writer: Writer,
+    route: Route,
+    /// Whether it took what it was handed last; not known at first.
+    takes: Option<bool>,
 }
 
 impl Agent {
-    /// Prepares the way to an Agent.
+    /// Prepares the way to an Agent, for metrics with this prefix.
     #[must_use]
     pub fn new(address: Address, prefix: &str) -> Self {
+        let (route, origin) = match &address {
+            Address::Udp(host_and_port) => (Route::Udp(Udp::new(host_and_port)), None),
+            Address::Unix(path) => (Route::Unix(Unix::new(path.clone())), Some(NO_ORIGIN)),
+        };
         Self {
+            writer: Writer::new(prefix, origin),
+            route,
             address,
-            prefix: prefix.to_owned(),
-            client: None,
-            unprefixed: None,
+            takes: None,
         }
     }
 
-    /// Hands a line to the socket. Returns whether the socket took it; for UDP that says nothing
-    /// about the Agent.
-    pub fn send(&mut self, line: &Line) -> bool {
-        let sent = self.try_send(line);
-        match &sent {
-            Ok(()) => Counter::LinesSent.add(1),
-            Err(error) => {
-                Counter::LinesFailed.add(1);
-                tracing::debug!(%error, agent = %self.address, metric = line.name, "a line was not taken");
-                // The host may have got another address, the socket another inode.
-                self.client = None;
-                self.unprefixed = None;
+    /// Hands lines to the socket, several in a datagram. Returns whether it took all of them; for
+    /// UDP to another machine that says nothing about the Agent.
+    ///
+    /// Must be called within a Tokio runtime if the address has a host's name.
+    pub fn send(&mut self, lines: &[Line]) -> bool {
+        if lines.is_empty() {
+            return true;
+        }
+        let texts: Vec<_> = lines
+            .iter()
+            .filter_map(|line| match self.writer.write(line) {
+                Ok(text) => Some(text),
+                Err(error) => {
+                    tracing::warn!(%error, ?line, "a line cannot be written");
+                    None
+                }
+            })
+            .collect();
+        let datagrams = pack(&texts, self.route.most_bytes());
+        let (sent, outcome) = self.route.send(&datagrams);
+        let taken: u64 = datagrams[..sent]
+            .iter()
+            .map(|datagram| datagram.lines)
+            .sum();
+        Counter::LinesSent.add(taken);
+        Counter::LinesFailed.add(texts.len() as u64 - taken);
+        let takes = outcome.is_ok();
+        if self.takes.replace(takes) != Some(takes) {
+            match outcome {
+                Ok(()) => tracing::info!(agent = %self.address, "the Agent's socket takes lines"),
+                Err(error) => {
+                    tracing::warn!(%error, agent = %self.address, "the Agent's socket takes no lines; trying again");
+                }
             }
         }
-        sent.is_ok()
+        Gauge::AgentTakes.set(takes.into());
+        takes
     }
-
-    fn try_send(&mut self, line: &Line) -> Result<(), MetricError> {
-        let (slot, prefix) = match line.kind {
-            Kind::Distribution => (&mut self.unprefixed, ""),
-            Kind::Gauge | Kind::GaugeAt(_) => (&mut self.client, self.prefix.as_str()),
-        };
-        let client = match slot {
-            Some(client) => client,
-            None => slot.insert(open(&self.address, prefix)?),
-        };
-        let value = u64::try_from(line.value).unwrap_or(0);
-        match line.kind {
-            Kind::Gauge => finish(client.gauge_with_tags(&line.name, value), &line.tags),
-            Kind::GaugeAt(at) => {
-                let secs = u64::try_from(at.timestamp()).unwrap_or(0);
-                let builder = client
-                    .gauge_with_tags(&line.name, value)
-                    .with_timestamp(secs);
-                finish(builder, &line.tags)
-            }
-            Kind::Distribution => {
-                finish(client.distribution_with_tags(&line.name, value), &line.tags)
-            }
-        }
-    }
-}
-
-fn finish<'a, T>(
-    mut builder: MetricBuilder<'a, '_, T>,
-    tags: &'a [(&'static str, String)],
-) -> Result<(), MetricError>
-where
-    T: cadence::Metric + From<String>,
-{
-    for (key, value) in tags {
-        builder = builder.with_tag(key, value);
-    }
-    builder.try_send().map(drop)
-}
-
-fn open(address: &Address, prefix: &str) -> Result<StatsdClient, MetricError> {
-    Ok(match address {
-        Address::Udp(address) => {
-            let socket = UdpSocket::bind("0.0.0.0:0")?;
-            socket.set_nonblocking(true)?;
-            StatsdClient::from_sink(prefix, UdpMetricSink::from(address.as_str(), socket)?)
-        }
-        Address::Unix(path) => {
-            let socket = UnixDatagram::unbound()?;
-            socket.set_nonblocking(true)?;
-            StatsdClient::from_sink(prefix, UnixMetricSink::from(path, socket))
-        }
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
-
-    fn received(line: &Line) -> String {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        socket
-            .set_read_timeout(Some(Duration::from_secs(5)))
-            .unwrap();
-        let address = Address::parse(&format!("udp://{}", socket.local_addr().unwrap())).unwrap();
-        assert!(Agent::new(address, "headcount").send(line));
-        let mut bytes = [0; 2048];
-        let length = socket.recv(&mut bytes).unwrap();
-        String::from_utf8(bytes[..length].to_vec()).unwrap()
-    }
-
-    #[test]
-    fn lines_read_as_the_agent_wants_them() {
-        let tags = vec![
-            ("env", "prod".to_owned()),
-            ("country", "ph".to_owned()),
-            ("host", String::new()),
-        ];
-        let at = "2026-11-21T02:59:59Z".parse().unwrap();
-        let mut line = Line {
-            name: "hour.devices".into(),
-            value: 1203,
-            kind: Kind::GaugeAt(at),
-            tags,
-        };
-        assert_eq!(
-            received(&line),
-            "headcount.hour.devices:1203|g|#env:prod,country:ph,host:|T1795229999"
-        );
-        line.kind = Kind::Gauge;
-        assert_eq!(
-            received(&line),
-            "headcount.hour.devices:1203|g|#env:prod,country:ph,host:"
-        );
-        line.kind = Kind::Distribution;
-        line.name = "mccs.connection.hour.count".into();
-        assert_eq!(
-            received(&line),
-            "mccs.connection.hour.count:1203|d|#env:prod,country:ph,host:"
-        );
-    }
-
-    #[test]
-    fn a_socket_that_is_not_there_is_no_trouble() {
-        let address = Address::parse("unix:///nonexistent/dsd.socket").unwrap();
-        let line = Line {
-            name: "x".into(),
-            value: 1,
-            kind: Kind::Gauge,
-            tags: Vec::new(),
-        };
-        assert!(!Agent::new(address, "headcount").send(&line));
-    }
-
-    #[test]
-    fn tag_values_cannot_break_a_line() {
-        assert_eq!(tag_value("a|b,c#d:e\nf"), "a_b_c_d_e_f");
-        assert_eq!(tag_value(" Philippines "), "philippines");
-        assert_eq!(tag_value(&"x".repeat(500)).len(), MAX_TAG_CHARS);
-    }
 
     #[test]
     fn addresses_are_udp_or_unix() {

@@ -7,7 +7,8 @@ use model::{Carrier, Country, Instant};
 use store::hours::{Emission, HourlyCount};
 use telemetry::{Counter, Gauge};
 
-use crate::dogstatsd::{Agent, Kind, Line, tag_value};
+use crate::dogstatsd::Agent;
+use crate::dogstatsd::line::{Kind, Line, Metric, Tags, tag_value};
 use crate::schedule::{LAST_SEND, step_due};
 use crate::series::CarrierSeries;
 use crate::{Config, Context};
@@ -70,7 +71,12 @@ impl Emitter {
         }
         let series = CarrierSeries::read(config, &context.store, now).await?;
         for (hour, step) in due {
-            if self.send_hour(config, hour, &series) {
+            let lines = self.hour(config, hour, &series);
+            // What the socket did not take is due again at the next tick, as a whole: repeating a
+            // value with a timestamp changes nothing.
+            let taken =
+                self.agent.send(&lines) && self.send_legacy(config, context, hour, now).await?;
+            if taken {
                 let emission = Emission {
                     country: hour.country,
                     hour: hour.hour.start,
@@ -79,36 +85,42 @@ impl Emitter {
                 };
                 context.store.note_emission(emission, now).await?;
             }
-            self.send_legacy(config, context, hour, now).await?;
         }
         Gauge::Series.set(i64::try_from(self.admitted.len()).unwrap_or(i64::MAX));
         Ok(())
     }
 
-    /// Sends the lines of one hour. Returns whether the socket took all of them.
-    fn send_hour(&mut self, config: &Config, hour: &HourlyCount, series: &CarrierSeries) -> bool {
+    /// Hands lines to the Agent's socket. Returns whether it took all of them.
+    pub(crate) fn send(&mut self, lines: &[Line]) -> bool {
+        self.agent.send(lines)
+    }
+
+    /// The lines of one hour.
+    fn hour(&mut self, config: &Config, hour: &HourlyCount, series: &CarrierSeries) -> Vec<Line> {
         // The last second of the hour: its first would be too old for Datadog by the time at which
         // the hour can be counted.
         let kind = Kind::GaugeAt(hour.hour.end - TimeDelta::seconds(1));
-        let mut lines = vec![(hour.country, None, hour.counts.devices)];
-        let carriers = hour.counts.carriers.iter();
-        for (carrier, devices) in carriers.filter(|(name, _)| series.has(hour.country, name)) {
-            lines.push((hour.country, Some(carrier), *devices));
+        let country = hour.country;
+        let mut lines = Vec::with_capacity(1 + hour.counts.carriers.len());
+        lines.extend(self.count(
+            config,
+            "hour.devices",
+            kind,
+            country,
+            None,
+            hour.counts.devices,
+        ));
+        for (carrier, devices) in &hour.counts.carriers {
+            if series.has(country, carrier) {
+                let name = "hour.carrier_devices";
+                lines.extend(self.count(config, name, kind, country, Some(carrier), *devices));
+            }
         }
-        let mut all_taken = true;
-        for (country, carrier, devices) in lines {
-            let name = if carrier.is_some() {
-                "hour.carrier_devices"
-            } else {
-                "hour.devices"
-            };
-            all_taken &= self.send_count(config, name, kind, country, carrier, devices);
-        }
-        all_taken
+        lines
     }
 
-    /// Sends one count, unless it would be a series too many. Returns whether it is done with.
-    pub(crate) fn send_count(
+    /// The line of one count, unless it would be a series too many.
+    pub(crate) fn count(
         &mut self,
         config: &Config,
         name: &str,
@@ -116,26 +128,26 @@ impl Emitter {
         country: Country,
         carrier: Option<&Carrier>,
         devices: i64,
-    ) -> bool {
+    ) -> Option<Line> {
         if !self.admit((country, carrier.cloned())) {
-            return true;
+            return None;
         }
-        let mut tags = Vec::with_capacity(4);
+        let mut tags = Tags::with_capacity(5);
         tags.extend(config.env.as_deref().map(|env| ("env", tag_value(env))));
         tags.push(("country", country.to_string()));
         tags.extend(carrier.map(|carrier| ("carrier", carrier.to_string())));
         tags.push(("host", tag_value(&config.host)));
-        self.agent.send(&Line {
+        Some(Line::Metric(Metric {
             name: name.to_owned(),
             value: devices,
             kind,
             tags,
-        })
+        }))
     }
 
-    /// Sends one of headcount's own metrics.
-    pub(crate) fn send_own(&mut self, config: &Config, name: &str, value: i64) {
-        let mut tags = Vec::with_capacity(3);
+    /// The line of one of headcount's own metrics.
+    pub(crate) fn own(config: &Config, name: &str, value: i64) -> Line {
+        let mut tags = Tags::with_capacity(4);
         tags.extend(config.env.as_deref().map(|env| ("env", tag_value(env))));
         tags.extend(
             config
@@ -149,13 +161,12 @@ impl Emitter {
                 .as_deref()
                 .map(|version| ("version", tag_value(version))),
         );
-        let name = format!("pipeline.{name}");
-        self.agent.send(&Line {
-            name,
+        Line::Metric(Metric {
+            name: format!("pipeline.{name}"),
             value,
             kind: Kind::Gauge,
             tags,
-        });
+        })
     }
 
     fn admit(&mut self, series: Series) -> bool {
@@ -177,39 +188,40 @@ impl Emitter {
         false
     }
 
-    /// Sends what the old job sent, once: two values of a distribution would add up.
+    /// Sends what the old job sent, once: two values of a distribution would add up. Returns
+    /// whether it is done with.
     async fn send_legacy(
         &mut self,
         config: &Config,
         context: &Context,
         hour: &HourlyCount,
         now: Instant,
-    ) -> store::Result<()> {
+    ) -> store::Result<bool> {
         let Some(legacy) = &config.legacy else {
-            return Ok(());
+            return Ok(true);
         };
-        if !context
-            .store
-            .claim_legacy_emission(hour.country, hour.hour.start, now)
-            .await?
-        {
-            return Ok(());
+        let (store, country, start) = (&context.store, hour.country, hour.hour.start);
+        if !store.claim_legacy_emission(country, start, now).await? {
+            return Ok(true);
         }
         let name = legacy
             .countries
-            .get(&hour.country)
+            .get(&country)
             .cloned()
-            .or_else(|| Some(context.catalogue.country(hour.country)?.name_en.clone()))
-            .unwrap_or_else(|| hour.country.to_string());
+            .or_else(|| Some(context.catalogue.country(country)?.name_en.clone()))
+            .unwrap_or_else(|| country.to_string());
         let mut tags = vec![("country", tag_value(&name))];
         tags.extend(config.env.as_deref().map(|env| ("env", tag_value(env))));
-        self.agent.send(&Line {
+        let taken = self.agent.send(&[Line::Metric(Metric {
             name: legacy.metric.clone(),
             value: hour.counts.devices,
             kind: Kind::Distribution,
             tags,
-        });
-        Ok(())
+        })]);
+        if !taken {
+            store.give_back_legacy_emission(country, start).await?;
+        }
+        Ok(taken)
     }
 }
 

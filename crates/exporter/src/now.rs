@@ -8,7 +8,7 @@ use model::{Country, Gap, Horizon, Instant};
 use store::countries::CountryRow;
 use telemetry::Gauge;
 
-use crate::dogstatsd::Kind;
+use crate::dogstatsd::line::Kind;
 use crate::emit::Emitter;
 use crate::series::CarrierSeries;
 use crate::{Config, Context};
@@ -58,24 +58,27 @@ pub(crate) async fn count(
     } else {
         None
     };
+    let mut lines = Vec::new();
     for (country, count) in &counts {
         let devices = count.devices;
-        emitter.send_count(config, "now.devices", Kind::Gauge, *country, None, devices);
+        lines.extend(emitter.count(config, "now.devices", Kind::Gauge, *country, None, devices));
         for (carrier, devices) in &count.carriers {
             if series
                 .as_ref()
                 .is_some_and(|series| series.has(*country, carrier))
             {
                 let name = "now.carrier_devices";
-                emitter.send_count(config, name, Kind::Gauge, *country, Some(carrier), *devices);
+                let (country, carrier) = (*country, Some(carrier));
+                lines.extend(emitter.count(config, name, Kind::Gauge, country, carrier, *devices));
             }
         }
     }
     Gauge::Blind.set(blind.into());
-    emitter.send_own(config, "blind", blind.into());
+    lines.push(Emitter::own(config, "blind", blind.into()));
     if let Some(horizon) = horizon {
         let lag_secs = (context.clock.now() - horizon.watermark).num_seconds();
-        emitter.send_own(config, "watermark_lag_secs", lag_secs.max(0));
+        lines.push(Emitter::own(config, "watermark_lag_secs", lag_secs.max(0)));
     }
+    emitter.send(&lines);
     Ok(())
 }

@@ -264,4 +264,17 @@ impl Store {
         .await;
         Ok(Error::at("claim_legacy_emission", done)?.rows_affected() == 1)
     }
+
+    /// Gives the right back that [`Self::claim_legacy_emission`] gave: the line was not sent.
+    ///
+    /// # Errors
+    /// When the database is away; then the line is never sent.
+    pub async fn give_back_legacy_emission(&self, country: Country, hour: Instant) -> Result<()> {
+        let done = sqlx::query("delete from legacy_emissions where country = $1 and hour = $2")
+            .bind(country.as_str())
+            .bind(hour)
+            .execute(&self.pool)
+            .await;
+        Error::at("give_back_legacy_emission", done).map(drop)
+    }
 }

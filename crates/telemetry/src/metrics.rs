@@ -96,6 +96,8 @@ catalogue! {
         Holding = "ingest_holding",
         /// 1 while what we cannot see makes counts unknown.
         Blind = "exporter_blind",
+        /// 1 if the Datadog Agent's socket took what it was handed last.
+        AgentTakes = "exporter_agent_takes",
         /// Series sent to Datadog at the last closed hour.
         Series = "exporter_series",
     }
