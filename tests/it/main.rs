@@ -5,6 +5,7 @@
     reason = "a test that cannot set itself up has failed"
 )]
 
+mod agent;
 mod bad_payloads;
 mod broker_away;
 mod closing;

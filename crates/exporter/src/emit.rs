@@ -5,10 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 use model::{Carrier, Country, Instant};
 use store::hours::{Emission, HourlyCount};
-use telemetry::{Counter, Gauge};
+use telemetry::metrics::CAN_COUNT;
+use telemetry::{Announcement, Count, Counter, Pipeline};
 
 use crate::dogstatsd::Agent;
-use crate::dogstatsd::line::{Kind, Line, Metric, Tags, tag_value};
+use crate::dogstatsd::line::{
+    Alert, Event, Kind, Line, Metric, ServiceCheck, Status, Tags, tag_value,
+};
+use crate::pipeline::{Value, number};
 use crate::schedule::{LAST_SEND, step_due};
 use crate::series::CarrierSeries;
 use crate::{Config, Context};
@@ -25,7 +29,14 @@ pub(crate) struct Emitter {
     max_series: usize,
     admitted: BTreeSet<Series>,
     refused: BTreeSet<Series>,
+    /// What was announced so far, as far as it was asked for.
+    announced: BTreeMap<Announcement, BTreeSet<String>>,
+    /// Closed hours that are due and were not taken by the socket.
+    unsent: usize,
 }
+
+/// The most subjects named in one event.
+const MAX_NAMED: usize = 10;
 
 impl Emitter {
     pub(crate) fn new(config: &Config) -> Self {
@@ -34,6 +45,8 @@ impl Emitter {
             max_series: config.max_series,
             admitted: BTreeSet::new(),
             refused: BTreeSet::new(),
+            announced: BTreeMap::new(),
+            unsent: 0,
         }
     }
 
@@ -44,6 +57,7 @@ impl Emitter {
         context: &Context,
     ) -> store::Result<()> {
         let now = context.clock.now();
+        self.unsent = 0;
         let hours = context.store.hours_ended_since(now - LAST_SEND).await?;
         if hours.is_empty() {
             return Ok(());
@@ -84,15 +98,17 @@ impl Emitter {
                     step,
                 };
                 context.store.note_emission(emission, now).await?;
+            } else {
+                self.unsent += 1;
             }
         }
-        Gauge::Series.set(i64::try_from(self.admitted.len()).unwrap_or(i64::MAX));
         Ok(())
     }
 
-    /// Hands lines to the Agent's socket. Returns whether it took all of them.
-    pub(crate) fn send(&mut self, lines: &[Line]) -> bool {
-        self.agent.send(lines)
+    /// Hands lines to the Agent's socket. Those that it does not take are lost: they are about
+    /// this minute only.
+    pub(crate) fn send(&mut self, lines: &[Line]) {
+        self.agent.send(lines);
     }
 
     /// The lines of one hour.
@@ -104,7 +120,7 @@ impl Emitter {
         let mut lines = Vec::with_capacity(1 + hour.counts.carriers.len());
         lines.extend(self.count(
             config,
-            "hour.devices",
+            Count::HourDevices,
             kind,
             country,
             None,
@@ -112,8 +128,8 @@ impl Emitter {
         ));
         for (carrier, devices) in &hour.counts.carriers {
             if series.has(country, carrier) {
-                let name = "hour.carrier_devices";
-                lines.extend(self.count(config, name, kind, country, Some(carrier), *devices));
+                let metric = Count::HourCarrierDevices;
+                lines.extend(self.count(config, metric, kind, country, Some(carrier), *devices));
             }
         }
         lines
@@ -123,7 +139,7 @@ impl Emitter {
     pub(crate) fn count(
         &mut self,
         config: &Config,
-        name: &str,
+        metric: Count,
         kind: Kind,
         country: Country,
         carrier: Option<&Carrier>,
@@ -132,41 +148,167 @@ impl Emitter {
         if !self.admit((country, carrier.cloned())) {
             return None;
         }
-        let mut tags = Tags::with_capacity(5);
-        tags.extend(config.env.as_deref().map(|env| ("env", tag_value(env))));
-        tags.push(("country", country.to_string()));
-        tags.extend(carrier.map(|carrier| ("carrier", carrier.to_string())));
-        tags.push(("host", tag_value(&config.host)));
+        let mut own: Tags = vec![("country", country.to_string())];
+        own.extend(carrier.map(|carrier| ("carrier", carrier.to_string())));
+        let tags = fixed_tags(config, own);
         Some(Line::Metric(Metric {
-            name: name.to_owned(),
+            name: metric.name().to_owned(),
             value: devices,
             kind,
             tags,
         }))
     }
 
-    /// The line of one of headcount's own metrics.
-    pub(crate) fn own(config: &Config, name: &str, value: i64) -> Line {
-        let mut tags = Tags::with_capacity(4);
-        tags.extend(config.env.as_deref().map(|env| ("env", tag_value(env))));
-        tags.extend(
-            config
-                .service
-                .as_deref()
-                .map(|service| ("service", tag_value(service))),
-        );
-        tags.extend(
-            config
-                .version
-                .as_deref()
-                .map(|version| ("version", tag_value(version))),
-        );
-        Line::Metric(Metric {
-            name: format!("pipeline.{name}"),
-            value,
-            kind: Kind::Gauge,
-            tags,
+    /// The lines that say how the pipeline is. What they say is shown by this process, too.
+    pub(crate) fn pipeline(&self, config: &Config, values: Vec<Value>) -> Vec<Line> {
+        let ours = [
+            (Pipeline::HoursUnsent, None, number(self.unsent)),
+            (Pipeline::Series, None, number(self.admitted.len())),
+            (Pipeline::SeriesRefused, None, number(self.refused.len())),
+        ];
+        Pipeline::forget_all();
+        let line = |(metric, tag, value): Value| {
+            metric.set(tag, value);
+            let mut own = Tags::new();
+            let set = [("service", &config.service), ("version", &config.version)];
+            own.extend(
+                set.into_iter()
+                    .filter_map(|(key, text)| Some((key, tag_value(text.as_deref()?)))),
+            );
+            let tag = metric.tag().zip(tag);
+            own.extend(tag.map(|(key, value)| (key, value.to_owned())));
+            Line::Metric(Metric {
+                name: metric.full_name(),
+                value,
+                kind: Kind::Gauge,
+                tags: fixed_tags(config, own),
+            })
+        };
+        values.into_iter().chain(ours).map(line).collect()
+    }
+
+    /// The service check: whether headcount can count, and why not.
+    pub(crate) fn can_count(config: &Config, at: Instant, status: Status, message: String) -> Line {
+        Line::Check(ServiceCheck {
+            name: CAN_COUNT,
+            status,
+            at,
+            message,
+            tags: fixed_tags(config, Tags::new()),
         })
+    }
+
+    /// Announces countries that are counted for the first time.
+    pub(crate) async fn announce_countries(
+        &mut self,
+        config: &Config,
+        context: &Context,
+        countries: impl Iterator<Item = &Country>,
+    ) -> store::Result<()> {
+        for country in countries {
+            let about = Announcement::NewCountry;
+            let subjects = vec![country.to_string()];
+            if self
+                .news(context, about, subjects.clone())
+                .await?
+                .is_empty()
+            {
+                continue;
+            }
+            let known = context.catalogue.country(*country);
+            let name = known.map_or("an unknown country", |known| known.name_en.as_str());
+            let text = format!(
+                "The first devices are counted there. Its series, with country:{country}, begin \
+                 now. If nobody expects devices there, look at the networks that they report."
+            );
+            let event = Event {
+                title: format!("Devices in {name} ({country}) are counted"),
+                text,
+                at: context.clock.now(),
+                aggregation_key: about.key(country.as_str()),
+                alert: Alert::Info,
+                tags: fixed_tags(config, vec![("country", country.to_string())]),
+            };
+            self.announce(context, about, event, subjects).await?;
+        }
+        Ok(())
+    }
+
+    /// Announces series that are refused.
+    pub(crate) async fn announce_refused(
+        &mut self,
+        config: &Config,
+        context: &Context,
+    ) -> store::Result<()> {
+        let name = |(country, carrier): &Series| match carrier {
+            Some(carrier) => format!("{country}/{carrier}"),
+            None => country.to_string(),
+        };
+        let about = Announcement::SeriesRefused;
+        let refused = self.refused.iter().map(name).collect();
+        let news = self.news(context, about, refused).await?;
+        if news.is_empty() {
+            return Ok(());
+        }
+        let named = news.len().min(MAX_NAMED);
+        let mut text = news[..named].join(", ");
+        if news.len() > named {
+            text.push_str(&format!(" and {} more", news.len() - named));
+        }
+        text.push_str(&format!(
+            " would be more than the {} series of datadog.max_series. They are counted, and the \
+             API and the page have them; Datadog does not.",
+            self.max_series
+        ));
+        let event = Event {
+            title: format!("{} series are not sent", news.len()),
+            text,
+            at: context.clock.now(),
+            aggregation_key: about.key(""),
+            alert: Alert::Warning,
+            tags: fixed_tags(config, Tags::new()),
+        };
+        self.announce(context, about, event, news).await
+    }
+
+    /// Which of these subjects were not announced yet.
+    async fn news(
+        &mut self,
+        context: &Context,
+        about: Announcement,
+        mut subjects: Vec<String>,
+    ) -> store::Result<Vec<String>> {
+        let is_news = |announced: Option<&BTreeSet<String>>, subject: &String| {
+            announced.is_none_or(|announced| !announced.contains(subject))
+        };
+        subjects.retain(|subject| is_news(self.announced.get(&about), subject));
+        if !subjects.is_empty() {
+            // Another process may have announced them.
+            let announced = context.store.announced(about.name()).await?;
+            self.announced
+                .insert(about, announced.into_iter().collect());
+            subjects.retain(|subject| is_news(self.announced.get(&about), subject));
+        }
+        Ok(subjects)
+    }
+
+    /// Sends an event, and remembers what it announced if the socket took it.
+    async fn announce(
+        &mut self,
+        context: &Context,
+        about: Announcement,
+        event: Event,
+        subjects: Vec<String>,
+    ) -> store::Result<()> {
+        let at = event.at;
+        if self.agent.send(&[Line::Event(event)]) {
+            context
+                .store
+                .note_announced(about.name(), &subjects, at)
+                .await?;
+            self.announced.entry(about).or_default().extend(subjects);
+        }
+        Ok(())
     }
 
     fn admit(&mut self, series: Series) -> bool {
@@ -223,6 +365,16 @@ impl Emitter {
         }
         Ok(taken)
     }
+}
+
+/// The tags of everything that is sent: `env`, what belongs to the line, and `host`, which is
+/// always there. Without it the Agent would add its own, and each would make series of its own.
+fn fixed_tags(config: &Config, own: Tags) -> Tags {
+    let mut tags = Tags::with_capacity(own.len() + 2);
+    tags.extend(config.env.as_deref().map(|env| ("env", tag_value(env))));
+    tags.extend(own);
+    tags.push(("host", tag_value(&config.host)));
+    tags
 }
 
 /// A lower bound is not a count, an imported number is not ours, and a country of which nothing

@@ -5,7 +5,7 @@
 //! 2. [`close`] counts hours in one snapshot and writes them.
 //! 3. [`emit`] sends what was written, again and again for most of an hour: the way to the Agent
 //!    may lose a datagram without a word.
-//! 4. [`now`] counts reachable devices every minute.
+//! 4. [`now`] counts reachable devices every minute, and `pipeline` says how headcount itself is.
 //! 5. `series` says which carriers have series of their own.
 //! 6. [`dogstatsd`] puts it into bytes.
 
@@ -13,6 +13,7 @@ pub mod close;
 pub mod dogstatsd;
 pub mod emit;
 pub mod now;
+mod pipeline;
 pub mod schedule;
 mod series;
 
@@ -23,8 +24,11 @@ use std::time::Duration;
 use model::{Catalogue, Clock, Country, Instant};
 use store::Store;
 use store::leases::Lease;
-use telemetry::Health;
+use telemetry::{Health, Pipeline};
 use tokio_util::sync::CancellationToken;
+
+use dogstatsd::line::Status;
+use emit::Emitter;
 
 /// The name of the exporter's lease.
 const LEASE: &str = "exporter";
@@ -117,11 +121,17 @@ pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
             }
             Ok(None) => {
                 if held.take().is_some() {
+                    Pipeline::forget_all();
                     tracing::warn!("another exporter has taken over; standing by");
                 }
                 context.health.ready("exporter");
             }
-            Err(error) => exporter.trouble(&error),
+            Err(error) => {
+                exporter.trouble(&error);
+                if held.is_some() {
+                    exporter.say_database_is_away();
+                }
+            }
         }
     }
     if let Some(lease) = held
@@ -135,19 +145,22 @@ pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
 struct Exporter {
     config: Config,
     context: Context,
-    emitter: emit::Emitter,
+    emitter: Emitter,
     minute: Option<Instant>,
+    /// The minute in which it was last said that the database is away.
+    away_said: Option<Instant>,
     trouble_said: bool,
 }
 
 impl Exporter {
     fn new(config: Config, context: Context) -> Self {
-        let emitter = emit::Emitter::new(&config);
+        let emitter = Emitter::new(&config);
         Self {
             config,
             context,
             emitter,
             minute: None,
+            away_said: None,
             trouble_said: false,
         }
     }
@@ -173,6 +186,17 @@ impl Exporter {
                 self.context.health.ready("exporter");
             }
             Err(error) => self.trouble(&error),
+        }
+    }
+
+    /// Without the database there is nothing to send but this, once a minute.
+    fn say_database_is_away(&mut self) {
+        let now = self.context.clock.now();
+        let minute = model::hour::minute(now);
+        if self.away_said.replace(minute) != Some(minute) {
+            let message = "the database does not answer".to_owned();
+            let check = Emitter::can_count(&self.config, now, Status::Critical, message);
+            self.emitter.send(&[check]);
         }
     }
 

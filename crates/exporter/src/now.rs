@@ -6,15 +6,17 @@ use chrono::TimeDelta;
 use model::horizon::now_is_known;
 use model::{Country, Gap, Horizon, Instant};
 use store::countries::CountryRow;
-use telemetry::Gauge;
+use telemetry::Count;
 
 use crate::dogstatsd::line::Kind;
 use crate::emit::Emitter;
+use crate::pipeline::{self, Present};
 use crate::series::CarrierSeries;
 use crate::{Config, Context};
 
 /// Counts the devices reachable at the start of this minute, keeps and sends the counts. A country
-/// of which we cannot tell is left out of both, and `pipeline.blind` is 1.
+/// of which we cannot tell is left out of both, and `pipeline.blind` is 1. Sends with them how the
+/// pipeline is.
 pub(crate) async fn count(
     config: &Config,
     context: &Context,
@@ -32,25 +34,27 @@ pub(crate) async fn count(
         .unwrap_or_default();
     let longest = TimeDelta::from_std(longest).unwrap_or(TimeDelta::MAX);
     let since = minute.checked_sub_signed(longest).unwrap_or(minute);
-    let gaps: Vec<Gap> = store
-        .gaps_since(since)
-        .await?
-        .into_iter()
-        .map(|record| record.gap)
-        .collect();
+    let records = store.gaps_since(since).await?;
+    let gaps: Vec<Gap> = records.iter().map(|record| record.gap.clone()).collect();
 
-    let mut counts: BTreeMap<_, _> = store
-        .count_now(minute)
-        .await?
+    let reachable = store.count_now(minute).await?;
+    let heard = reachable.values().flat_map(|r| r.last_heard_at.values());
+    let newest_heard_at = heard.max().copied();
+    let mut counts: BTreeMap<_, _> = reachable
         .into_iter()
         .map(|(country, reachable)| (country, reachable.counts))
         .collect();
     let known = |country: &Country, row: Option<&CountryRow>| {
         row.is_some_and(|row| now_is_known(*country, row.reach_window, &gaps, horizon, minute))
     };
-    let in_use = counts.len();
-    counts.retain(|country, _| known(country, countries.get(country)));
-    let blind = counts.len() < in_use || horizon.is_none();
+    let mut unknown = Vec::new();
+    counts.retain(|country, _| {
+        let known = known(country, countries.get(country));
+        if !known {
+            unknown.push(*country);
+        }
+        known
+    });
     store.keep_now(minute, &counts).await?;
 
     let series = if config.carrier_now {
@@ -60,25 +64,35 @@ pub(crate) async fn count(
     };
     let mut lines = Vec::new();
     for (country, count) in &counts {
-        let devices = count.devices;
-        lines.extend(emitter.count(config, "now.devices", Kind::Gauge, *country, None, devices));
+        let mut line = |metric, carrier, devices| {
+            emitter.count(config, metric, Kind::Gauge, *country, carrier, devices)
+        };
+        lines.extend(line(Count::NowDevices, None, count.devices));
         for (carrier, devices) in &count.carriers {
             if series
                 .as_ref()
                 .is_some_and(|series| series.has(*country, carrier))
             {
-                let name = "now.carrier_devices";
-                let (country, carrier) = (*country, Some(carrier));
-                lines.extend(emitter.count(config, name, Kind::Gauge, country, carrier, *devices));
+                lines.extend(line(Count::NowCarrierDevices, Some(carrier), *devices));
             }
         }
     }
-    Gauge::Blind.set(blind.into());
-    lines.push(Emitter::own(config, "blind", blind.into()));
-    if let Some(horizon) = horizon {
-        let lag_secs = (context.clock.now() - horizon.watermark).num_seconds();
-        lines.push(Emitter::own(config, "watermark_lag_secs", lag_secs.max(0)));
-    }
+    emitter
+        .announce_countries(config, context, counts.keys())
+        .await?;
+    emitter.announce_refused(config, context).await?;
+    let present = Present {
+        now: context.clock.now(),
+        slots,
+        gaps: records,
+        horizon,
+        countries,
+        unknown,
+        newest_heard_at,
+    };
+    let (values, status, message) = pipeline::look(context, &present).await?;
+    lines.extend(emitter.pipeline(config, values));
+    lines.push(Emitter::can_count(config, present.now, status, message));
     emitter.send(&lines);
     Ok(())
 }

@@ -20,7 +20,7 @@ use model::{Cause, Instant, Reason};
 use store::batch::{Batch, Writer as StoreWriter};
 use store::gaps::GapChange;
 use store::slots::{Session, SessionChange, SlotLease};
-use telemetry::{Counter, Gauge};
+use telemetry::{Counter, Gauge, RecentDurations};
 use tokio::sync::oneshot;
 
 use crate::assemble::{Placed, Verdict, assemble};
@@ -106,6 +106,7 @@ pub struct Writer<'a> {
     maintain_at: Option<std::time::Instant>,
     meter: Meter,
     last_commit: Duration,
+    recent_commits: RecentDurations,
 }
 
 /// What a batch of items comes to, besides its messages.
@@ -166,6 +167,7 @@ impl<'a> Writer<'a> {
                 std::time::Instant::now(),
             ),
             last_commit: Duration::ZERO,
+            recent_commits: RecentDurations::new(std::time::Instant::now()),
         }
     }
 
@@ -587,6 +589,7 @@ impl<'a> Writer<'a> {
         let asked_at = std::time::Instant::now();
         let now = self.context.clock.now();
         let lease = self.config.lease;
+        batch.commit_p99 = self.recent_commits.percentile(99, asked_at);
         let outcome = self.database.commit(self.lease, lease, now, batch).await;
         match &outcome {
             Ok(()) => {
@@ -595,6 +598,12 @@ impl<'a> Writer<'a> {
                 self.last_commit = asked_at.elapsed();
                 let micros = self.last_commit.as_micros();
                 Gauge::CommitMicros.set(i64::try_from(micros).unwrap_or(i64::MAX));
+                let committed_at = std::time::Instant::now();
+                self.recent_commits.add(self.last_commit, committed_at);
+                if let Some(p99) = self.recent_commits.percentile(99, committed_at) {
+                    let micros = i64::try_from(p99.as_micros()).unwrap_or(i64::MAX);
+                    Gauge::CommitP99Micros.set(micros);
+                }
             }
             Err(_) => Counter::CommitFailures.add(1),
         }

@@ -56,6 +56,8 @@ pub struct Batch<'a> {
     pub tail_from: Option<Instant>,
     /// How many messages the broker says it has dropped, if it said so.
     pub broker_dropped: Option<i64>,
+    /// Within what time 99 of 100 recent commits were made, if there were any.
+    pub commit_p99: Option<Duration>,
 }
 
 /// A connection of its own for the one task that commits, opened again when it fails.
@@ -183,7 +185,8 @@ async fn commit(
              started_at = coalesce(started_at, $4),
              tail_from = coalesce($5, tail_from),
              broker_dropped = coalesce($6, broker_dropped),
-             lease_until = clock_timestamp() + make_interval(secs => $7)
+             lease_until = clock_timestamp() + make_interval(secs => $7),
+             commit_p99_ms = coalesce($8, commit_p99_ms)
          where slot = $1 and term = $2",
     )
     .bind(&lease.slot)
@@ -193,6 +196,11 @@ async fn commit(
     .bind(batch.tail_from)
     .bind(batch.broker_dropped)
     .bind(seconds(lasts))
+    .bind(
+        batch
+            .commit_p99
+            .map(|p99| i32::try_from(p99.as_millis()).unwrap_or(i32::MAX)),
+    )
     .execute(&mut *transaction)
     .await;
     fenced(

@@ -7,6 +7,7 @@
 //!
 //! Every statement runs against a real Postgres in `tests/`.
 
+mod announcements;
 pub mod batch;
 pub mod carriers;
 pub mod closing;

@@ -299,6 +299,23 @@ impl Store {
         Error::at("release_slot", done).map(drop)
     }
 
+    /// Within how many milliseconds 99 of 100 recent commits were made, in the slot in which it
+    /// took longest; `None` while no ingest runs.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn commit_p99_ms(&self) -> Result<Option<i64>> {
+        Error::at(
+            "commit_p99_ms",
+            sqlx::query_scalar(
+                "select max(commit_p99_ms)::bigint from ingest_slots
+                 where retired_at is null and lease_until >= clock_timestamp()",
+            )
+            .fetch_one(&self.pool)
+            .await,
+        )
+    }
+
     /// The slots in use.
     ///
     /// # Errors

@@ -275,14 +275,14 @@ mod tests {
         vec![tag("env", "prod"), tag("country", "ph"), tag("host", "")]
     }
 
-    fn written(line: Line) -> String {
-        Writer::new("headcount", None).write(&line).unwrap()
+    fn written(line: &Line) -> String {
+        Writer::new("headcount", None).write(line).unwrap()
     }
 
     #[test]
     fn metrics_read_as_the_agent_wants_them() {
         let metric = |name: &str, kind| {
-            written(Line::Metric(Metric {
+            written(&Line::Metric(Metric {
                 name: name.to_owned(),
                 value: 1203,
                 kind,
@@ -332,7 +332,7 @@ mod tests {
     #[test]
     fn an_events_lengths_are_bytes_as_sent() {
         let event = |title: &str, text: &str| {
-            written(Line::Event(Event {
+            written(&Line::Event(Event {
                 title: title.to_owned(),
                 text: text.to_owned(),
                 at: at(),
@@ -354,7 +354,7 @@ mod tests {
     #[test]
     fn a_checks_message_comes_last_and_stays_on_its_line() {
         let check = |status, message: &str| {
-            written(Line::Check(ServiceCheck {
+            written(&Line::Check(ServiceCheck {
                 name: "pipeline.can_count",
                 status,
                 at: at(),
