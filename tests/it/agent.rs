@@ -5,10 +5,15 @@ use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use exporter::dogstatsd::Address;
+use exporter::dogstatsd::line::{
+    Alert, Event, Kind, Line, Metric, ServiceCheck, Status, tag_value,
+};
 use headcount_tests::agent::Agent;
 use headcount_tests::dogstatsd::Check;
 use headcount_tests::eventually;
+use headcount_tests::proxy::Cut;
 use headcount_tests::publisher::Publisher;
+use headcount_tests::stage::Stage;
 use headcount_tests::world::{Roles, World};
 use model::Clock as _;
 use telemetry::Counter;
@@ -409,4 +414,84 @@ async fn the_pipeline_says_whether_it_can_count_and_why_not() {
         "{late:?}"
     );
     exporter.end().await;
+}
+
+/// Without its database the exporter says so, and that it is blind; and that it can count again.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_database_the_agent_is_told_that_nothing_can_be_counted() {
+    let stage = Stage::with_both().await;
+    let world = &stage.world;
+    let roles = world.run().await;
+    world.caught_up().await;
+    let says = async |message: &str| {
+        eventually(message, async || {
+            world.clock.advance(Duration::from_secs(1));
+            let last = world.agent.checks().pop()?;
+            (last.message == message).then_some(last.status)
+        })
+        .await
+    };
+    let blind = || Some(world.agent.named("headcount.pipeline.blind").pop()?.value);
+    assert_eq!(says("every country can be counted").await, 0);
+    stage.to_postgres.refuse();
+    stage.to_postgres.cut(Cut::Reset);
+    assert_eq!(says("the database does not answer").await, 2);
+    assert_eq!(blind(), Some(1.0));
+    stage.to_postgres.heal();
+    assert_eq!(says("every country can be counted").await, 0);
+    roles.end().await;
+}
+
+/// Whatever a text holds, it stays in its place.
+#[tokio::test]
+async fn no_text_can_break_a_line() {
+    let agent = Agent::listen();
+    let address = Address::parse(&agent.url()).unwrap();
+    let mut sender = exporter::dogstatsd::Agent::new(address, "headcount");
+    let long = "長い|文\n,#:é".repeat(500);
+    let texts = [
+        "",
+        " ",
+        "plain",
+        "a|b,c#d:e\nf\r\tg\u{0}h",
+        "_sc|x|0\n_e{1,1}:a|b",
+        "|m:x|#y:z|T0",
+        "ÄÖÜẞ İ ﬁ",
+        "\\n",
+        &long,
+    ];
+    let at = "2026-11-21T01:59:59Z".parse().unwrap();
+    for text in texts {
+        let tags = vec![("env", tag_value(text)), ("host", tag_value(text))];
+        let metric = Metric {
+            name: "hour.devices".to_owned(),
+            value: 1,
+            kind: Kind::GaugeAt(at),
+            tags: tags.clone(),
+        };
+        let event = Event {
+            title: format!("about {text}"),
+            text: text.to_owned(),
+            at,
+            aggregation_key: "key".to_owned(),
+            alert: Alert::Info,
+            tags: tags.clone(),
+        };
+        let check = ServiceCheck {
+            name: "pipeline.can_count",
+            status: Status::Ok,
+            at,
+            message: text.to_owned(),
+            tags,
+        };
+        let lines = [Line::Metric(metric), Line::Event(event), Line::Check(check)];
+        assert!(sender.send(&lines));
+    }
+    eventually("everything is heard", async || {
+        (agent.messages().len() == 3 * texts.len()).then_some(())
+    })
+    .await;
+    assert_eq!(agent.metrics().len(), texts.len());
+    assert_eq!(agent.events().len(), texts.len());
+    assert_eq!(agent.checks().len(), texts.len());
 }

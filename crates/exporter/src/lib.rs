@@ -194,9 +194,11 @@ impl Exporter {
         let now = self.context.clock.now();
         let minute = model::hour::minute(now);
         if self.away_said.replace(minute) != Some(minute) {
-            let message = "the database does not answer".to_owned();
-            let check = Emitter::can_count(&self.config, now, Status::Critical, message);
-            self.emitter.send(&[check]);
+            let blind = vec![(Pipeline::Blind, None, 1)];
+            let mut lines = self.emitter.pipeline(&self.config, blind);
+            let why = "the database does not answer".to_owned();
+            lines.push(Emitter::can_count(&self.config, now, Status::Critical, why));
+            self.emitter.send(&lines);
         }
     }
 
