@@ -11,6 +11,8 @@ mod broker_away;
 mod closing;
 mod commands;
 mod containers;
+mod exporter_jobs;
+mod exporters;
 mod faults_broker;
 mod faults_ingest;
 mod faults_postgres;

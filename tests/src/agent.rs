@@ -170,13 +170,16 @@ impl Agent {
     /// When a datagram is not what the Agent accepts, or the parsers do not agree.
     #[must_use]
     pub fn messages(&self) -> Vec<Message> {
+        self.parse(&self.datagrams.lock().unwrap())
+    }
+
+    fn parse(&self, datagrams: &[Vec<u8>]) -> Vec<Message> {
         let most_bytes = match &self.place {
             Place::Port(_) => MAX_UDP_BYTES,
             Place::Path(_) => MAX_UNIX_BYTES,
         };
-        let datagrams = self.datagrams.lock().unwrap();
         let mut all = Vec::new();
-        for datagram in &*datagrams {
+        for datagram in datagrams {
             let messages =
                 parse_datagram(datagram, most_bytes).unwrap_or_else(|why| panic!("{why}"));
             let text = String::from_utf8_lossy(datagram);
@@ -199,11 +202,17 @@ impl Agent {
     /// The metrics heard so far.
     #[must_use]
     pub fn metrics(&self) -> Vec<Metric> {
-        let metric = |message| match message {
-            Message::Metric(metric) => Some(metric),
-            Message::Event(_) | Message::Check(_) => None,
-        };
-        self.messages().into_iter().filter_map(metric).collect()
+        metrics_of(self.messages())
+    }
+
+    /// The same of what came since this was last asked, which is then forgotten.
+    ///
+    /// # Panics
+    /// When a datagram is not what the Agent accepts.
+    #[must_use]
+    pub fn take(&self) -> Vec<Metric> {
+        let datagrams = std::mem::take(&mut *self.datagrams.lock().unwrap());
+        metrics_of(self.parse(&datagrams))
     }
 
     /// The metrics of one name.
@@ -234,6 +243,14 @@ impl Agent {
         };
         self.messages().into_iter().filter_map(check).collect()
     }
+}
+
+fn metrics_of(messages: Vec<Message>) -> Vec<Metric> {
+    let metric = |message| match message {
+        Message::Metric(metric) => Some(metric),
+        Message::Event(_) | Message::Check(_) => None,
+    };
+    messages.into_iter().filter_map(metric).collect()
 }
 
 /// A socket that nobody reads.

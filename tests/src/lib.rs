@@ -17,6 +17,7 @@ pub mod agent;
 pub mod binary;
 pub mod certificates;
 pub mod dogstatsd;
+pub mod exporters;
 pub mod http;
 pub mod inspector;
 pub mod ledger;

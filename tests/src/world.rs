@@ -244,6 +244,8 @@ impl World {
             // The fleets of tests are small.
             min_carrier_devices: 1,
             max_series: 1000,
+            historical_metrics: false,
+            dead_man: None,
             legacy: Some(exporter::Legacy {
                 metric: "mccs.connection.hour.count".to_owned(),
                 countries: HashMap::new(),

@@ -26,7 +26,9 @@ use serde_json::{Value, json};
 use store::batch::Batch;
 use store::countries::CountrySettings;
 use store::gaps::GapChange;
+use store::job_runs::CLOSE_HOURS;
 use store::last_heard::LastHeardRow;
+use store::leases::{EXPORTER, Lease};
 use store::presence::{Counts, PresenceRow};
 use store::{Retention, Settings, Store};
 use telemetry::Health;
@@ -207,7 +209,19 @@ impl Fixture {
             .map(|(carrier, devices)| (Carrier::slug(carrier), *devices))
             .collect();
         let counts = BTreeMap::from([(code, Counts { devices, carriers })]);
-        self.store.keep_now(at(minute), &counts).await.unwrap();
+        let lease = self.exporter_lease().await;
+        self.store
+            .keep_now(&lease, at(minute), &counts)
+            .await
+            .unwrap();
+    }
+
+    async fn exporter_lease(&self) -> Lease {
+        self.store
+            .acquire_lease(EXPORTER, "test", LEASE)
+            .await
+            .unwrap()
+            .unwrap()
     }
 
     async fn close(&self, code: &str, start: &str, completeness: Completeness) {
@@ -216,11 +230,11 @@ impl Fixture {
             start: at(start),
             end: at(start) + TimeDelta::hours(1),
         };
-        let lease = self
+        let lease = self.exporter_lease().await;
+        let run = self
             .store
-            .acquire_lease("exporter", "test", LEASE)
+            .begin_run(&lease, CLOSE_HOURS, at(NOW))
             .await
-            .unwrap()
             .unwrap();
         let mut closing = self.store.begin_closing().await.unwrap();
         let counts = closing.count(country, hour).await.unwrap();
@@ -228,7 +242,10 @@ impl Fixture {
             .write(country, hour, &counts, &completeness, false, at(NOW))
             .await
             .unwrap();
-        closing.commit(&lease, LEASE).await.unwrap();
+        closing
+            .commit(&lease, LEASE, run, 1, at(NOW))
+            .await
+            .unwrap();
     }
 
     /// A context of its own for every request: what is reachable now is shown for a second, and

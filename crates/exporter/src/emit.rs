@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 use model::{Carrier, Country, Instant};
 use store::hours::{Emission, HourlyCount};
+use store::leases::Lease;
 use telemetry::metrics::CAN_COUNT;
 use telemetry::{Announcement, Count, Counter, Pipeline};
 
@@ -13,12 +14,9 @@ use crate::dogstatsd::line::{
     Alert, Event, Kind, Line, Metric, ServiceCheck, Status, Tags, tag_value,
 };
 use crate::pipeline::{Value, number};
-use crate::schedule::{LAST_SEND, step_due};
+use crate::schedule::{LAST_SEND, due_lines, is_too_old};
 use crate::series::CarrierSeries;
 use crate::{Config, Context};
-
-/// The longest an hour of a local clock can be, with room to spare.
-const LONGEST_HOUR: TimeDelta = TimeDelta::hours(3);
 
 /// A series: a country, or a carrier in it.
 type Series = (Country, Option<Carrier>);
@@ -55,41 +53,36 @@ impl Emitter {
         &mut self,
         config: &Config,
         context: &Context,
+        lease: &Lease,
     ) -> store::Result<()> {
         let now = context.clock.now();
         self.unsent = 0;
-        let hours = context.store.hours_ended_since(now - LAST_SEND).await?;
-        if hours.is_empty() {
+        let mut hours = context.store.hours_ended_since(now - LAST_SEND).await?;
+        if config.historical_metrics {
+            let older = context.store.hours_counted_late(now - LAST_SEND);
+            hours.extend(older.await?);
+        }
+        let Some(earliest) = hours.iter().map(|hour| hour.hour.start).min() else {
             return Ok(());
-        }
-        let emissions = context
-            .store
-            .emissions_since(now - LAST_SEND - LONGEST_HOUR)
-            .await?;
-        let mut sent: BTreeMap<(Country, Instant, i32), Vec<i16>> = BTreeMap::new();
-        for emission in emissions {
-            sent.entry((emission.country, emission.hour, emission.revision))
-                .or_default()
-                .push(emission.step);
-        }
-        let mut due = Vec::new();
-        for hour in hours.iter().filter(|hour| is_sent(hour)) {
-            let key = (hour.country, hour.hour.start, hour.revision);
-            let done = sent.get(&key).map_or(&[][..], Vec::as_slice);
-            if let Some(step) = step_due(hour.hour.end, done, now) {
-                due.push((hour, step));
-            }
-        }
+        };
+        let emissions = context.store.emissions_since(earliest).await?;
+        let due = due_lines(&hours, &emissions, config.historical_metrics, now);
         if due.is_empty() {
             return Ok(());
         }
         let series = CarrierSeries::read(config, &context.store, now).await?;
         for (hour, step) in due {
+            // A datagram cannot be fenced. Whoever was paused since `now` finds out here, with
+            // nothing to wait for before it is sent.
+            context.store.confirm_lease(lease).await?;
+            if !config.historical_metrics && is_too_old(hour.hour, context.clock.now()) {
+                continue;
+            }
             let lines = self.hour(config, hour, &series);
             // What the socket did not take is due again at the next tick, as a whole: repeating a
             // value with a timestamp changes nothing.
-            let taken =
-                self.agent.send(&lines) && self.send_legacy(config, context, hour, now).await?;
+            let taken = self.agent.send(&lines)
+                && self.send_legacy(config, context, lease, hour, now).await?;
             if taken {
                 let emission = Emission {
                     country: hour.country,
@@ -97,7 +90,7 @@ impl Emitter {
                     revision: hour.revision,
                     step,
                 };
-                context.store.note_emission(emission, now).await?;
+                context.store.note_emission(lease, emission, now).await?;
             } else {
                 self.unsent += 1;
             }
@@ -336,6 +329,7 @@ impl Emitter {
         &mut self,
         config: &Config,
         context: &Context,
+        lease: &Lease,
         hour: &HourlyCount,
         now: Instant,
     ) -> store::Result<bool> {
@@ -343,7 +337,10 @@ impl Emitter {
             return Ok(true);
         };
         let (store, country, start) = (&context.store, hour.country, hour.hour.start);
-        if !store.claim_legacy_emission(country, start, now).await? {
+        if !store
+            .claim_legacy_emission(lease, country, start, now)
+            .await?
+        {
             return Ok(true);
         }
         let name = legacy
@@ -375,10 +372,4 @@ fn fixed_tags(config: &Config, own: Tags) -> Tags {
     tags.extend(own);
     tags.push(("host", tag_value(&config.host)));
     tags
-}
-
-/// A lower bound is not a count, an imported number is not ours, and a country of which nothing
-/// was heard for a week is no news.
-fn is_sent(hour: &HourlyCount) -> bool {
-    hour.complete && !hour.imported && !hour.counts.carriers.is_empty()
 }

@@ -8,10 +8,14 @@
 //! 4. [`now`] counts reachable devices every minute, and `pipeline` says how headcount itself is.
 //! 5. `series` says which carriers have series of their own.
 //! 6. [`dogstatsd`] puts it into bytes.
+//! 7. [`dead_man`] tells somebody outside that hours are closed.
 
 pub mod close;
+pub mod dead_man;
 pub mod dogstatsd;
 pub mod emit;
+#[cfg(test)]
+mod model_test;
 pub mod now;
 mod pipeline;
 pub mod schedule;
@@ -21,17 +25,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use model::{Catalogue, Clock, Country, Instant};
 use store::Store;
-use store::leases::Lease;
+use store::leases::{EXPORTER, Lease};
+use store::overdue::Overdue;
 use telemetry::{Health, Pipeline};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use dogstatsd::line::Status;
 use emit::Emitter;
-
-/// The name of the exporter's lease.
-const LEASE: &str = "exporter";
 
 /// Everything an exporter is told.
 #[derive(Debug, Clone)]
@@ -55,8 +60,13 @@ pub struct Config {
     pub min_carrier_devices: u32,
     /// The most series; further ones are refused.
     pub max_series: usize,
+    /// Whether the Datadog account takes points of any age: then hours that are counted late are
+    /// sent, too.
+    pub historical_metrics: bool,
     /// The metric that was there before headcount, if it is to be sent as well.
     pub legacy: Option<Legacy>,
+    /// Who hears of each run that closed hours, if anybody.
+    pub dead_man: Option<dead_man::Url>,
     /// How often to look for something to do.
     pub tick: Duration,
     /// How long the exporter's lease lasts after each tick.
@@ -91,11 +101,17 @@ pub struct Context {
 /// others stand by.
 ///
 /// # Errors
-/// None at present: a database or an Agent that is away is waited for.
+/// When a part of it panics. A database or an Agent that is away is waited for.
 pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
     context.health.expect("exporter");
     let owner = format!("{}-{:08x}", std::process::id(), fastrand::u32(..));
-    let mut exporter = Exporter::new(config, context);
+    let due = Arc::new(Notify::new());
+    let mut telling = JoinSet::new();
+    if let Some(url) = config.dead_man.clone() {
+        let shutdown = context.shutdown.clone();
+        telling.spawn(dead_man::run(url, Arc::clone(&due), shutdown));
+    }
+    let mut exporter = Exporter::new(config, context, due);
     let mut held: Option<Lease> = None;
     let mut ticks = tokio::time::interval(exporter.config.tick);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -103,13 +119,14 @@ pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
         tokio::select! {
             _ = ticks.tick() => {}
             () = exporter.context.shutdown.cancelled() => break,
+            Some(ended) = telling.join_next() => ended.context("telling the dead man's switch")?,
         }
         let Exporter {
             context, config, ..
         } = &exporter;
         match context
             .store
-            .acquire_lease(LEASE, &owner, config.lease)
+            .acquire_lease(EXPORTER, &owner, config.lease)
             .await
         {
             Ok(Some(lease)) => {
@@ -146,22 +163,27 @@ struct Exporter {
     config: Config,
     context: Context,
     emitter: Emitter,
+    /// Asks to tell the dead man's switch.
+    closed_in_turn: Arc<Notify>,
     minute: Option<Instant>,
     /// The minute in which it was last said that the database is away.
     away_said: Option<Instant>,
     trouble_said: bool,
+    overdue_said: bool,
 }
 
 impl Exporter {
-    fn new(config: Config, context: Context) -> Self {
+    fn new(config: Config, context: Context, closed_in_turn: Arc<Notify>) -> Self {
         let emitter = Emitter::new(&config);
         Self {
             config,
             context,
             emitter,
+            closed_in_turn,
             minute: None,
             away_said: None,
             trouble_said: false,
+            overdue_said: false,
         }
     }
 
@@ -169,18 +191,30 @@ impl Exporter {
     /// this minute's count from being sent.
     async fn tick(&mut self, lease: &Lease) {
         let closed = close::close_due(&self.context, lease, self.config.lease).await;
-        let sent = self.emitter.send_due(&self.config, &self.context).await;
+        if closed.as_ref().is_ok_and(|closed| closed.in_turn > 0) {
+            self.closed_in_turn.notify_one();
+        }
+        let sent = self
+            .emitter
+            .send_due(&self.config, &self.context, lease)
+            .await;
         let minute = model::hour::minute(self.context.clock.now());
         let counted = if self.minute == Some(minute) {
             Ok(())
         } else {
-            let counted = now::count(&self.config, &self.context, &mut self.emitter, minute).await;
-            if counted.is_ok() {
+            let Self {
+                config,
+                context,
+                emitter,
+                ..
+            } = self;
+            let counted = now::count(config, context, emitter, lease, minute).await;
+            counted.map(|overdue| {
                 self.minute = Some(minute);
-            }
-            counted
+                self.say_overdue(&overdue);
+            })
         };
-        match closed.and(sent).and(counted) {
+        match closed.map(drop).and(sent).and(counted) {
             Ok(()) => {
                 self.trouble_said = false;
                 self.context.health.ready("exporter");
@@ -199,6 +233,23 @@ impl Exporter {
             let why = "the database does not answer".to_owned();
             lines.push(Emitter::can_count(&self.config, now, Status::Critical, why));
             self.emitter.send(&lines);
+        }
+    }
+
+    /// Says once that hours are not closed in time, and once that they are again. This is no trouble
+    /// of the exporter's own: it waits for what has not been heard.
+    fn say_overdue(&mut self, overdue: &Overdue) {
+        let Some((country, hour)) = overdue.oldest else {
+            if std::mem::take(&mut self.overdue_said) {
+                tracing::info!("no hour is overdue any more");
+            }
+            return;
+        };
+        if !std::mem::replace(&mut self.overdue_said, true) {
+            tracing::warn!(
+                %country, hour = %hour.start, hours = overdue.hours, why = overdue.why(),
+                "hours are overdue: not closed 20 minutes after their end"
+            );
         }
     }
 

@@ -6,6 +6,8 @@ use chrono::TimeDelta;
 use model::horizon::now_is_known;
 use model::{Country, Gap, Horizon, Instant};
 use store::countries::CountryRow;
+use store::leases::Lease;
+use store::overdue::Overdue;
 use telemetry::Count;
 
 use crate::dogstatsd::line::Kind;
@@ -16,13 +18,14 @@ use crate::{Config, Context};
 
 /// Counts the devices reachable at the start of this minute, keeps and sends the counts. A country
 /// of which we cannot tell is left out of both, and `pipeline.blind` is 1. Sends with them how the
-/// pipeline is.
+/// pipeline is. Returns the hours that should have been closed by now.
 pub(crate) async fn count(
     config: &Config,
     context: &Context,
     emitter: &mut Emitter,
+    lease: &Lease,
     minute: Instant,
-) -> store::Result<()> {
+) -> store::Result<Overdue> {
     let Context { store, .. } = context;
     let slots = store.slots().await?;
     let horizon = Horizon::of(slots.iter().map(|slot| (slot.started_at, slot.watermark)));
@@ -55,7 +58,7 @@ pub(crate) async fn count(
         }
         known
     });
-    store.keep_now(minute, &counts).await?;
+    store.keep_now(lease, minute, &counts).await?;
 
     let series = if config.carrier_now {
         Some(CarrierSeries::read(config, store, minute).await?)
@@ -86,13 +89,13 @@ pub(crate) async fn count(
         slots,
         gaps: records,
         horizon,
-        countries,
         unknown,
         newest_heard_at,
     };
-    let (values, status, message) = pipeline::look(context, &present).await?;
+    let overdue = store.overdue(present.now).await?;
+    let (values, status, message) = pipeline::look(context, &present, &overdue).await?;
     lines.extend(emitter.pipeline(config, values));
     lines.push(Emitter::can_count(config, present.now, status, message));
     emitter.send(&lines);
-    Ok(())
+    Ok(overdue)
 }

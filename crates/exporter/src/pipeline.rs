@@ -3,22 +3,16 @@
 //! Everything here is read from Postgres, so it is about all processes together, and whoever holds
 //! the lease tells it. [`health`] is pure.
 
-use std::collections::{BTreeMap, HashMap};
-
 use chrono::TimeDelta;
 use model::horizon::NOW_MAX_LAG;
 use model::{Country, Horizon, Instant, Reason};
-use store::countries::CountryRow;
 use store::gaps::GapRecord;
-use store::hours::HourlyCount;
+use store::overdue::Overdue;
 use store::slots::SlotState;
 use telemetry::Pipeline;
 
 use crate::Context;
 use crate::dogstatsd::line::Status;
-
-/// An hour that is not closed so long after its end is overdue.
-const OVERDUE_AFTER: TimeDelta = TimeDelta::minutes(20);
 
 /// How far back incomplete hours are looked at, and reasons for setting messages aside.
 const LOOK_BACK: TimeDelta = TimeDelta::hours(24);
@@ -42,9 +36,7 @@ pub(crate) struct Present {
     pub(crate) gaps: Vec<GapRecord>,
     /// What all slots have heard.
     pub(crate) horizon: Option<Horizon>,
-    /// The countries in use.
-    pub(crate) countries: HashMap<Country, CountryRow>,
-    /// Those of which *reachable now* is unknown.
+    /// The countries in use of which *reachable now* is unknown.
     pub(crate) unknown: Vec<Country>,
     /// When the newest heartbeat was heard.
     pub(crate) newest_heard_at: Option<Instant>,
@@ -54,10 +46,10 @@ pub(crate) struct Present {
 pub(crate) async fn look(
     context: &Context,
     present: &Present,
+    overdue: &Overdue,
 ) -> store::Result<(Vec<Value>, Status, String)> {
     let (store, now) = (&context.store, present.now);
     let hours = store.hours_ended_since(now - LOOK_BACK).await?;
-    let overdue = overdue(present, &hours);
     let mut values: Vec<Value> = Vec::new();
     let mut put = |metric, value| values.push((metric, None, value));
     let blind = !present.unknown.is_empty() || present.horizon.is_none();
@@ -77,7 +69,7 @@ pub(crate) async fn look(
         put(Pipeline::LastCloseAge, age_secs(at));
     }
     let incomplete = hours.iter().filter(|hour| !hour.complete).count();
-    put(Pipeline::HoursOverdue, number(overdue.len()));
+    put(Pipeline::HoursOverdue, number(overdue.hours));
     put(Pipeline::HoursIncomplete, number(incomplete));
     put(Pipeline::HoursLate, store.late_hours_pending().await?);
     let of_late = store.quarantined_since(now - LOOK_BACK).await?;
@@ -88,7 +80,7 @@ pub(crate) async fn look(
             values.push((Pipeline::Quarantined, Some(reason), messages));
         }
     }
-    let (status, message) = health(present, &overdue);
+    let (status, message) = health(present, overdue);
     Ok((values, status, message))
 }
 
@@ -106,28 +98,8 @@ fn open_gap<'a>(slot: &SlotState, gaps: &'a [GapRecord]) -> Option<&'a GapRecord
         .find(|record| record.slot == slot.slot && record.gap.to.is_none())
 }
 
-/// The latest hour of each country that should be closed by now and is not, by its end.
-fn overdue(present: &Present, hours: &[HourlyCount]) -> BTreeMap<Country, Instant> {
-    let Some(horizon) = present.horizon else {
-        return BTreeMap::new();
-    };
-    present
-        .countries
-        .values()
-        .filter_map(|row| {
-            let end = row.zones.hour_at(present.now - OVERDUE_AFTER).start;
-            let closed = hours
-                .iter()
-                .filter(|hour| hour.country == row.country && !hour.imported)
-                .any(|hour| hour.hour.end >= end);
-            let expected = row.first_seen_at.max(horizon.started_at) < end;
-            (expected && !closed).then_some((row.country, end))
-        })
-        .collect()
-}
-
 /// Whether headcount can count, and in words why it is so.
-fn health(present: &Present, overdue: &BTreeMap<Country, Instant>) -> (Status, String) {
+fn health(present: &Present, overdue: &Overdue) -> (Status, String) {
     let mut reasons: Vec<(Status, String)> = Vec::new();
     if present.slots.is_empty() {
         let why = "no ingest slot is in use: none was ever started, or all are retired";
@@ -152,11 +124,10 @@ fn health(present: &Present, overdue: &BTreeMap<Country, Instant>) -> (Status, S
             say(Status::Critical, format!("{cause} since {since}"));
         }
     }
-    for (country, end) in overdue {
-        let why = format!(
-            "{country}: the hour that ended at {} is not closed",
-            minute(*end)
-        );
+    if let Some((country, hour)) = overdue.oldest {
+        let (hours, end, why) = (overdue.hours, minute(hour.end), overdue.why());
+        let why =
+            format!("{hours} hours overdue, first that of {country} that ended at {end}: {why}");
         reasons.push((Status::Critical, why));
     }
     if reasons.is_empty() && !present.unknown.is_empty() {
@@ -187,9 +158,8 @@ fn minute(at: Instant) -> impl std::fmt::Display {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{Cause, Gap, Hour, ZoneHistory};
-    use std::time::Duration;
-    use store::presence::Counts;
+    use model::{Cause, Gap, Hour};
+    use store::overdue::Reason;
 
     fn at(text: &str) -> Instant {
         format!("2026-11-21T{text}Z").parse().unwrap()
@@ -222,49 +192,21 @@ mod tests {
         }
     }
 
-    /// Ten past five by UTC, in the Philippines and India.
+    /// Ten past five by UTC.
     fn present(slots: Vec<SlotState>) -> Present {
-        let row = |code: &str, zone| CountryRow {
-            country: country(code),
-            zones: ZoneHistory::always(zone),
-            reach_window: Duration::from_secs(900),
-            first_seen_at: at("01:15:00"),
-        };
-        let rows = [
-            row("ph", chrono_tz::Tz::Asia__Manila),
-            row("in", chrono_tz::Tz::Asia__Kolkata),
-        ];
         Present {
             now: at("05:10:00"),
             horizon: Horizon::of(slots.iter().map(|slot| (slot.started_at, slot.watermark))),
             slots,
             gaps: Vec::new(),
-            countries: rows.into_iter().map(|row| (row.country, row)).collect(),
             unknown: Vec::new(),
             newest_heard_at: None,
         }
     }
 
-    fn closed(code: &str, end: &str) -> HourlyCount {
-        HourlyCount {
-            country: country(code),
-            hour: Hour {
-                start: at(end) - TimeDelta::hours(1),
-                end: at(end),
-            },
-            counts: Counts::default(),
-            complete: true,
-            gap_secs: 0,
-            causes: Vec::new(),
-            revision: 1,
-            imported: false,
-            closed_at: at(end),
-        }
-    }
-
     #[test]
     fn it_can_count_when_every_slot_is_held_near_and_without_a_gap() {
-        let none = BTreeMap::new();
+        let none = Overdue::default();
         let good = || slot("a", Some("x"), Some("05:09:58"));
         let mut well = present(vec![good()]);
         well.gaps = vec![gap("a", Some("05:02:00")), gap("retired", None)];
@@ -307,7 +249,7 @@ mod tests {
     fn the_worst_is_said_first_and_not_everything() {
         let mut slots: Vec<_> = (0..3).map(|n| slot(&format!("s{n}"), None, None)).collect();
         slots.push(slot("z", None, Some("05:09:58")));
-        let (status, message) = health(&present(slots), &BTreeMap::new());
+        let (status, message) = health(&present(slots), &Overdue::default());
         assert_eq!(status, Status::Critical);
         assert_eq!(
             message,
@@ -318,35 +260,25 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_is_overdue_twenty_minutes_after_its_end() {
-        let mut present = present(vec![slot("a", Some("x"), Some("05:09:58"))]);
-        let find = |present: &Present, hours: &[HourlyCount]| {
-            let found = overdue(present, hours);
-            let text = |(country, end): (Country, Instant)| format!("{country} {}", minute(end));
-            found.into_iter().map(text).collect::<Vec<_>>()
+    fn an_overdue_hour_is_said_with_what_stands_in_its_way() {
+        let present = present(vec![slot("a", Some("x"), Some("05:09:58"))]);
+        let hour = Hour {
+            start: at("03:00:00"),
+            end: at("04:00:00"),
         };
-        // Manila's hours end at full hours, India's at half past. 04:50 is twenty minutes ago.
-        let all = ["in 2026-11-21T04:30Z", "ph 2026-11-21T04:00Z"];
-        assert_eq!(find(&present, &[]), all);
-        let mut imported = closed("ph", "04:00:00");
-        imported.imported = true;
-        let hours = [closed("in", "04:30:00"), closed("ph", "03:00:00"), imported];
-        assert_eq!(find(&present, &hours), all[1..]);
-        assert_eq!(
-            find(
-                &present,
-                &[closed("in", "04:30:00"), closed("ph", "05:00:00")]
-            ),
-            [""; 0]
-        );
-        let (status, message) = health(&present, &overdue(&present, &hours));
+        let overdue = Overdue {
+            hours: 2,
+            oldest: Some((country("ph"), hour)),
+            why: vec![Reason::RunFailed {
+                error: "no space left".to_owned(),
+            }],
+        };
+        let (status, message) = health(&present, &overdue);
         assert_eq!(status, Status::Critical);
         assert_eq!(
             message,
-            "ph: the hour that ended at 2026-11-21T04:00Z is not closed"
+            "2 hours overdue, first that of ph that ended at 2026-11-21T04:00Z: closing failed: no \
+             space left"
         );
-        // An hour before anybody was heard there is not missed.
-        present.now = at("01:25:00");
-        assert_eq!(find(&present, &[]), [""; 0]);
     }
 }

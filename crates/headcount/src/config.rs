@@ -96,6 +96,7 @@ pub(crate) struct Config {
     pub(crate) field_paths: FieldPaths,
     pub(crate) agent: exporter::dogstatsd::Address,
     pub(crate) legacy: Option<exporter::Legacy>,
+    pub(crate) dead_man: Option<exporter::dead_man::Url>,
     pub(crate) countries: HashMap<Country, ingest::CountryOverride>,
     pub(crate) api: headcount_api::Config,
     /// Where a process without the API answers probes, if anywhere.
@@ -118,6 +119,7 @@ impl Config {
         store::Store::check_url(&file.database.url).map_err(|e| wrong("database.url", e))?;
         let countries = countries(&file)?;
         let legacy = legacy(&file)?;
+        let dead_man = dead_man(&file)?;
         let api = api(&file)?;
         let probes = file
             .api
@@ -133,6 +135,7 @@ impl Config {
             field_paths,
             agent,
             legacy,
+            dead_man,
             countries,
             api,
             probes,
@@ -201,6 +204,7 @@ impl Config {
             carrier_now,
             min_carrier_devices,
             max_series,
+            historical_metrics,
             ..
         } = &self.file.datadog;
         exporter::Config {
@@ -213,7 +217,9 @@ impl Config {
             carrier_now: *carrier_now,
             min_carrier_devices: *min_carrier_devices,
             max_series: *max_series,
+            historical_metrics: *historical_metrics,
             legacy: self.legacy.clone(),
+            dead_man: self.dead_man.clone(),
             tick: Duration::from_secs(1),
             lease: Duration::from_secs(self.file.ingest.lease_secs),
         }
@@ -296,6 +302,13 @@ fn legacy(file: &File) -> Result<Option<exporter::Legacy>, ConfigError> {
         metric: legacy.metric.clone(),
         countries,
     }))
+}
+
+fn dead_man(file: &File) -> Result<Option<exporter::dead_man::Url>, ConfigError> {
+    let url = file.exporter.dead_man_url.as_ref();
+    url.map(|secret| exporter::dead_man::Url::parse(&secret.0))
+        .transpose()
+        .map_err(|error| wrong("exporter.dead_man_url", error))
 }
 
 fn tls(file: &File, broker: &BrokerUrl) -> Result<TlsFiles, ConfigError> {
@@ -580,6 +593,19 @@ mod tests {
     }
 
     #[test]
+    fn the_dead_mans_switch_comes_from_a_file_and_is_not_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("url");
+        std::fs::write(&path, "https://hc-ping.com/hunter2\n").unwrap();
+        let variable = "HEADCOUNT_EXPORTER__DEAD_MAN_URL_FILE";
+        let config = read("", &[(variable, path.to_str().unwrap())]).unwrap();
+        let url = exporter::dead_man::Url::parse("https://hc-ping.com/hunter2").unwrap();
+        assert!(config.exporter().dead_man == Some(url));
+        let shown = format!("{config:?} {:?}", config.exporter());
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+
+    #[test]
     fn a_value_and_a_file_for_it_are_one_too_many() {
         for (value, file) in [
             ("DATABASE_URL", "DATABASE_URL_FILE"),
@@ -676,6 +702,14 @@ mod tests {
             (
                 "[api.basic_auth]\nviewer = 'a:hunter2hunter2'\noperator = 'a:hunter2hunter2'",
                 "api.basic_auth",
+            ),
+            (
+                "[exporter]\ndead_man_url = 'https://u:hunter2@b/x'",
+                "exporter.dead_man_url",
+            ),
+            (
+                "[exporter]\ndead_man_url = 'b/hunter2'",
+                "exporter.dead_man_url",
             ),
             ("[datadog]\nurl = 'agent'", "datadog.url"),
             (

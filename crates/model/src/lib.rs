@@ -9,10 +9,12 @@
 //! 4. [`hour`], [`heard`]: which hour of which country it counts in.
 //! 5. [`gap`], [`horizon`]: what we could not see, how far we have heard, and which counts that
 //!    leaves untrue.
-//! 6. [`filter`]: which topics a session of the broker takes.
+//! 6. [`closing`]: which hours are to be closed, and which are overdue.
+//! 7. [`filter`]: which topics a session of the broker takes.
 
 pub mod catalogue;
 pub mod clock;
+pub mod closing;
 pub mod device;
 pub mod filter;
 pub mod gap;

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use model::{Carrier, Completeness, Country, Gap, Hour, Instant};
-use sqlx::{Postgres, Transaction};
+use sqlx::{PgConnection, Postgres, Transaction};
 
 use crate::carriers::CarrierBits;
 use crate::countries::{CountryRow, read_country};
+use crate::hours::{HourlyCount, HourlyRow};
+use crate::job_runs::{self, RunNo};
 use crate::leases::{Lease, seconds};
 use crate::now::ALIVE_DAYS;
 use crate::presence::Counts;
@@ -94,18 +96,7 @@ impl Closing {
     /// # Errors
     /// When the database is away.
     pub async fn closed_until(&mut self) -> Result<BTreeMap<Country, Instant>> {
-        let rows: Vec<(String, Instant)> = Error::at(
-            "closed_until",
-            sqlx::query_as(
-                "select country, max(hour_end) from hourly_counts where not imported
-                 group by country",
-            )
-            .fetch_all(&mut *self.transaction)
-            .await,
-        )?;
-        rows.into_iter()
-            .map(|(country, end)| Ok((read_country(&country)?, end)))
-            .collect()
+        closed_until(&mut self.transaction).await
     }
 
     /// Hours that have ended and received presence since they were counted, oldest first.
@@ -135,6 +126,26 @@ impl Closing {
                 })
             })
             .collect()
+    }
+
+    /// The hours that were counted at or after `since`, imports left out.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn counted_since(&mut self, since: Instant) -> Result<Vec<HourlyCount>> {
+        let rows: Vec<HourlyRow> = Error::at(
+            "counted_since",
+            sqlx::query_as(
+                "select country, hour, hour_end, devices, carriers, complete, gap_secs, causes,
+                        revision, imported, closed_at
+                 from hourly_counts where closed_at >= $1 and not imported
+                 order by hour, country",
+            )
+            .bind(since)
+            .fetch_all(&mut *self.transaction)
+            .await,
+        )?;
+        rows.into_iter().map(TryInto::try_into).collect()
     }
 
     /// Counts an hour. Carriers that were heard in the last seven days and not in this hour are
@@ -226,12 +237,20 @@ impl Closing {
         Ok(revision)
     }
 
-    /// Commits, if the lease is still ours, and renews it.
+    /// Commits, if the lease is still ours, renews it, and with that ends the run that wrote these
+    /// hours. The run must have begun before this snapshot.
     ///
     /// # Errors
     /// [`Error::LeaseLost`] when it is not, [`Error::is_conflict`] when presence came for one of
     /// the hours at this very moment: nothing was written, do it again.
-    pub async fn commit(mut self, lease: &Lease, lasts: Duration) -> Result<()> {
+    pub async fn commit(
+        mut self,
+        lease: &Lease,
+        lasts: Duration,
+        run: RunNo,
+        hours: usize,
+        now: Instant,
+    ) -> Result<()> {
         let renewed = sqlx::query(
             "update leases set lease_until = clock_timestamp() + make_interval(secs => $3)
              where name = $1 and term = $2",
@@ -245,7 +264,8 @@ impl Closing {
             Error::at("renew lease", renewed)?.rows_affected(),
             &lease.name,
         )?;
-        self.commit_by_hand().await
+        job_runs::finish(&mut self.transaction, run, hours, now).await?;
+        Error::at("commit closing", self.transaction.commit().await)
     }
 
     /// Commits what a person asked for, whoever holds the lease: a row is written in one go, and
@@ -253,7 +273,31 @@ impl Closing {
     ///
     /// # Errors
     /// [`Error::is_conflict`] as for [`Self::commit`].
-    pub async fn commit_by_hand(self) -> Result<()> {
+    pub async fn commit_by_hand(
+        mut self,
+        hours: usize,
+        started_at: Instant,
+        now: Instant,
+    ) -> Result<()> {
+        job_runs::note_by_hand(&mut self.transaction, hours, started_at, now).await?;
         Error::at("commit closing", self.transaction.commit().await)
     }
+}
+
+/// The end of the last hour that was closed for each country, imports left out.
+pub(crate) async fn closed_until(
+    connection: &mut PgConnection,
+) -> Result<BTreeMap<Country, Instant>> {
+    let rows: Vec<(String, Instant)> = Error::at(
+        "closed_until",
+        sqlx::query_as(
+            "select country, max(hour_end) from hourly_counts where not imported
+             group by country",
+        )
+        .fetch_all(connection)
+        .await,
+    )?;
+    rows.into_iter()
+        .map(|(country, end)| Ok((read_country(&country)?, end)))
+        .collect()
 }

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, HashSet};
 use model::{Carrier, Cause, Country, Hour, Instant, Segment};
 
 use crate::countries::read_country;
+use crate::leases::Lease;
 use crate::presence::Counts;
+use crate::slots::fenced;
 use crate::{Error, Result, Store};
 
 /// One closed hour of one country.
@@ -132,6 +134,28 @@ impl Store {
         rows.into_iter().map(TryInto::try_into).collect()
     }
 
+    /// Complete hours of all countries that were counted here since `since` and had ended before it,
+    /// in order of their end: what was imported, or came after a long absence.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn hours_counted_late(&self, since: Instant) -> Result<Vec<HourlyCount>> {
+        let rows: Vec<HourlyRow> = Error::at(
+            "hours_counted_late",
+            sqlx::query_as(
+                "select country, hour, hour_end, devices, carriers, complete, gap_secs, causes,
+                        revision, imported, closed_at
+                 from hourly_counts
+                 where closed_at > $1 and not imported and complete and hour_end <= $1
+                 order by hour_end, country",
+            )
+            .bind(since)
+            .fetch_all(&self.pool)
+            .await,
+        )?;
+        rows.into_iter().map(TryInto::try_into).collect()
+    }
+
     /// The segments of which at least `devices` were counted in one of the hours that ended after
     /// `since`, whether the count was exact or a lower bound.
     ///
@@ -225,11 +249,17 @@ impl Store {
     /// Notes that a step of the plan was carried out.
     ///
     /// # Errors
-    /// When the database is away.
-    pub async fn note_emission(&self, emission: Emission, now: Instant) -> Result<()> {
+    /// [`Error::LeaseLost`] when the lease is not ours any more; otherwise the database is away.
+    pub async fn note_emission(
+        &self,
+        lease: &Lease,
+        emission: Emission,
+        now: Instant,
+    ) -> Result<()> {
         let done = sqlx::query(
-            "insert into emissions (country, hour, revision, step, sent_at)
-             values ($1, $2, $3, $4, $5)
+            "with held as (select from leases where name = $6 and term = $7 for share)
+             insert into emissions (country, hour, revision, step, sent_at)
+             select $1, $2, $3, $4, $5 from held
              on conflict (country, hour, revision, step) do update set sent_at = excluded.sent_at",
         )
         .bind(emission.country.as_str())
@@ -237,32 +267,49 @@ impl Store {
         .bind(emission.revision)
         .bind(emission.step)
         .bind(now)
+        .bind(&lease.name)
+        .bind(lease.term)
         .execute(&self.pool)
         .await;
-        Error::at("note_emission", done).map(drop)
+        fenced(
+            Error::at("note_emission", done)?.rows_affected(),
+            &lease.name,
+        )
     }
 
     /// Claims the right to send the legacy distribution of an hour, once for ever: two values
     /// would add up in a distribution. Returns whether it is ours to send.
     ///
     /// # Errors
-    /// When the database is away.
+    /// [`Error::LeaseLost`] when the lease is not ours any more; otherwise the database is away.
     pub async fn claim_legacy_emission(
         &self,
+        lease: &Lease,
         country: Country,
         hour: Instant,
         now: Instant,
     ) -> Result<bool> {
-        let done = sqlx::query(
-            "insert into legacy_emissions (country, hour, sent_at) values ($1, $2, $3)
-             on conflict do nothing",
-        )
-        .bind(country.as_str())
-        .bind(hour)
-        .bind(now)
-        .execute(&self.pool)
-        .await;
-        Ok(Error::at("claim_legacy_emission", done)?.rows_affected() == 1)
+        let (held, claimed): (i64, i64) = Error::at(
+            "claim_legacy_emission",
+            sqlx::query_as(
+                "with held as (select from leases where name = $4 and term = $5 for share),
+                 claimed as (
+                     insert into legacy_emissions (country, hour, sent_at)
+                     select $1, $2, $3 from held
+                     on conflict do nothing returning country
+                 )
+                 select (select count(*) from held), (select count(*) from claimed)",
+            )
+            .bind(country.as_str())
+            .bind(hour)
+            .bind(now)
+            .bind(&lease.name)
+            .bind(lease.term)
+            .fetch_one(&self.pool)
+            .await,
+        )?;
+        fenced(held.unsigned_abs(), &lease.name)?;
+        Ok(claimed == 1)
     }
 
     /// Gives the right back that [`Self::claim_legacy_emission`] gave: the line was not sent.

@@ -6,7 +6,11 @@
 
 use std::time::Duration;
 
+use crate::slots::fenced;
 use crate::{Error, Result, Store};
+
+/// The name of the exporter's lease.
+pub const EXPORTER: &str = "exporter";
 
 /// Proof of having owned a lease: good for as long as the term stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +58,43 @@ impl Store {
             name: name.to_owned(),
             term,
         }))
+    }
+
+    /// Makes sure that a lease is ours and has not run out: what is done right after this, and
+    /// cannot be fenced, is done by its owner.
+    ///
+    /// # Errors
+    /// [`Error::LeaseLost`] when it is not, or has; otherwise the database is away.
+    pub async fn confirm_lease(&self, lease: &Lease) -> Result<()> {
+        let held: bool = Error::at(
+            "confirm_lease",
+            sqlx::query_scalar(
+                "select exists (select from leases where name = $1 and term = $2
+                                and lease_until > clock_timestamp())",
+            )
+            .bind(&lease.name)
+            .bind(lease.term)
+            .fetch_one(&self.pool)
+            .await,
+        )?;
+        fenced(held.into(), &lease.name)
+    }
+
+    /// Whether anybody holds a lease.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn lease_is_held(&self, name: &str) -> Result<bool> {
+        Error::at(
+            "lease_is_held",
+            sqlx::query_scalar(
+                "select exists (select from leases where name = $1
+                                and lease_until >= clock_timestamp())",
+            )
+            .bind(name)
+            .fetch_one(&self.pool)
+            .await,
+        )
     }
 
     /// Gives a lease back, so that the next owner need not wait for its end.

@@ -6,7 +6,9 @@ use chrono::TimeDelta;
 use model::{Carrier, CarrierBit, Country, Instant};
 
 use crate::countries::read_country;
+use crate::leases::Lease;
 use crate::presence::Counts;
+use crate::slots::fenced;
 use crate::{Error, Result, Store, carriers};
 
 /// How long a segment that fell silent is still counted, as 0.
@@ -101,9 +103,10 @@ impl Store {
     /// Keeps the counts of one minute. Counting a minute again replaces them.
     ///
     /// # Errors
-    /// When the database is away.
+    /// [`Error::LeaseLost`] when the lease is not ours any more; otherwise the database is away.
     pub async fn keep_now(
         &self,
+        lease: &Lease,
         minute: Instant,
         counts: &BTreeMap<Country, Counts>,
     ) -> Result<()> {
@@ -116,19 +119,29 @@ impl Store {
             .values()
             .map(|c| serde_json::json!(c.carriers))
             .collect();
-        let done = sqlx::query(
-            "insert into now_counts (minute, country, devices, carriers)
-             select $1, * from unnest($2::text[], $3::int[], $4::jsonb[])
-             on conflict (minute, country) do update
-             set devices = excluded.devices, carriers = excluded.carriers",
-        )
-        .bind(minute)
-        .bind(countries)
-        .bind(devices)
-        .bind(carriers)
-        .execute(&self.pool)
-        .await;
-        Error::at("keep_now", done).map(drop)
+        let held: i64 = Error::at(
+            "keep_now",
+            sqlx::query_scalar(
+                "with held as (select from leases where name = $5 and term = $6 for share),
+                 kept as (
+                     insert into now_counts (minute, country, devices, carriers)
+                     select $1, n.*
+                     from held, unnest($2::text[], $3::int[], $4::jsonb[]) as n
+                     on conflict (minute, country) do update
+                     set devices = excluded.devices, carriers = excluded.carriers
+                 )
+                 select count(*) from held",
+            )
+            .bind(minute)
+            .bind(countries)
+            .bind(devices)
+            .bind(carriers)
+            .bind(&lease.name)
+            .bind(lease.term)
+            .fetch_one(&self.pool)
+            .await,
+        )?;
+        fenced(held.unsigned_abs(), &lease.name)
     }
 
     /// The counts kept of one minute. A country that is not there could not be counted then.

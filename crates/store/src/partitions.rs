@@ -23,6 +23,8 @@ const ARRIVAL_DAYS_BACK: u64 = 1;
 const MINUTES_KEPT_DAYS: u64 = 92;
 /// Days for which it is kept what was sent to the Agent: nothing older than an hour is ever sent.
 const EMISSIONS_KEPT_DAYS: u64 = 7;
+/// Days for which it is kept what jobs did: as long as the minutes that they counted.
+const JOB_RUNS_KEPT_DAYS: u64 = 92;
 /// Held while partitions are made or dropped, so that two processes do not collide.
 const PARTITION_LOCK: i64 = 0x6865_6164; // "head"
 
@@ -80,6 +82,10 @@ impl Store {
             (
                 "delete from legacy_emissions where hour < $1",
                 EMISSIONS_KEPT_DAYS,
+            ),
+            (
+                "delete from job_runs where started_at < $1",
+                JOB_RUNS_KEPT_DAYS,
             ),
         ] {
             let deleted = sqlx::query(statement)

@@ -180,7 +180,7 @@ catalogue! {
         Quarantined = "quarantined", Message;
         /// From now back to when an hour was last closed.
         LastCloseAge = "last_close_age_secs", Second;
-        /// Hours that ended more than 20 minutes ago and are not closed: the latest of each country.
+        /// Hours, over all countries, that ended more than 20 minutes ago and are not closed.
         HoursOverdue = "hours_overdue", Other;
         /// Closed hours of the last 24 hours whose count is only a lower bound.
         HoursIncomplete = "hours_incomplete", Other;

@@ -701,6 +701,38 @@ export interface components {
             time_zone: string;
         };
         /**
+         * @description Hours that should have been closed by now.
+         * @example {
+         *       "country": null,
+         *       "hours": 0,
+         *       "oldest": null,
+         *       "why": []
+         *     }
+         */
+        OverdueItem: {
+            /**
+             * @description The country of the one that ended first; null if there is none.
+             * @example null
+             */
+            country?: string | null;
+            /**
+             * @description How many, over all countries; of each at most a month of them.
+             * @example 0
+             */
+            hours: number;
+            /**
+             * Format: date-time
+             * @description When the one that ended first began; null if there is none.
+             * @example null
+             */
+            oldest?: string | null;
+            /**
+             * @description What stands in its way; empty if there is none.
+             * @example []
+             */
+            why: string[];
+        };
+        /**
          * @description The database.
          * @example {
          *       "ok": true
@@ -765,6 +797,53 @@ export interface components {
              * @example urn:headcount:problem:bad-parameter
              */
             type: string;
+        };
+        /**
+         * @description A run that closed hours, or was to.
+         * @example {
+         *       "attempts": 1,
+         *       "error": null,
+         *       "finished_at": "2026-11-21T02:02:03Z",
+         *       "hours": 3,
+         *       "started_at": "2026-11-21T02:02:02Z",
+         *       "status": "ok"
+         *     }
+         */
+        RunItem: {
+            /**
+             * Format: int32
+             * @description How often it was tried.
+             * @example 1
+             */
+            attempts: number;
+            /**
+             * @description What the last attempt that failed said.
+             * @example null
+             */
+            error?: string | null;
+            /**
+             * Format: date-time
+             * @description When its last attempt ended; null while it runs.
+             * @example 2026-11-21T02:02:03Z
+             */
+            finished_at?: string | null;
+            /**
+             * Format: int32
+             * @description How many hours it wrote.
+             * @example 3
+             */
+            hours: number;
+            /**
+             * Format: date-time
+             * @description When its first attempt began.
+             * @example 2026-11-21T02:02:02Z
+             */
+            started_at: string;
+            /**
+             * @description `running`, `ok`, `failed` (and tried again) or `abandoned`.
+             * @example ok
+             */
+            status: string;
         };
         /** @description The last state of a device in one country and carrier. */
         SegmentItem: {
@@ -909,12 +988,15 @@ export interface components {
              * @example 2026-11-21T02:02:03Z
              */
             last_close?: string | null;
+            last_run?: components["schemas"]["RunItem"] | null;
             /**
              * Format: int64
              * @description Hours that received heartbeats after they had ended and wait to be counted again.
              * @example 0
              */
             late_hours: number;
+            /** @description Hours that are not closed 20 minutes after their end, and why. */
+            overdue: components["schemas"]["OverdueItem"];
             /** @description The database. */
             postgres: components["schemas"]["PostgresItem"];
             preparing?: components["schemas"]["PreparingItem"] | null;

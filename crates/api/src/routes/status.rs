@@ -10,6 +10,8 @@ use model::Instant;
 use model::horizon::NOW_MAX_LAG;
 use serde::Serialize;
 use store::gaps::GapRecord;
+use store::job_runs::{CLOSE_HOURS, JobRun};
+use store::overdue::Overdue;
 use store::slots::SlotState;
 use telemetry::health::Work;
 use utoipa::ToSchema;
@@ -58,6 +60,11 @@ pub(crate) struct StatusAnswer {
     /// When an hour was last closed; null if never.
     #[schema(example = "2026-11-21T02:02:03Z")]
     last_close: Option<DateTime<Utc>>,
+    /// Hours that are not closed 20 minutes after their end, and why.
+    overdue: OverdueItem,
+    /// What the last run that closed hours came to; null if there was none. A run without anything
+    /// to do is not one.
+    last_run: Option<RunItem>,
     /// Hours closed within the last 24 whose count is only a lower bound, over all countries.
     #[schema(example = 0)]
     hours_incomplete_24h: usize,
@@ -132,6 +139,51 @@ pub(crate) struct GapItem {
     /// In words.
     #[schema(example = "connection refused")]
     detail: Option<String>,
+}
+
+/// Hours that should have been closed by now.
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[schema(example = json!({"hours": 0, "country": null, "oldest": null, "why": []}))]
+pub(crate) struct OverdueItem {
+    /// How many, over all countries; of each at most a month of them.
+    #[schema(example = 0)]
+    hours: usize,
+    /// The country of the one that ended first; null if there is none.
+    #[schema(example = json!(null))]
+    country: Option<String>,
+    /// When the one that ended first began; null if there is none.
+    #[schema(example = json!(null))]
+    oldest: Option<DateTime<Utc>>,
+    /// What stands in its way; empty if there is none.
+    #[schema(example = json!([]))]
+    why: Vec<String>,
+}
+
+/// A run that closed hours, or was to.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({
+    "started_at": "2026-11-21T02:02:02Z", "finished_at": "2026-11-21T02:02:03Z",
+    "status": "ok", "attempts": 1, "hours": 3, "error": null
+}))]
+pub(crate) struct RunItem {
+    /// When its first attempt began.
+    #[schema(example = "2026-11-21T02:02:02Z")]
+    started_at: DateTime<Utc>,
+    /// When its last attempt ended; null while it runs.
+    #[schema(example = "2026-11-21T02:02:03Z")]
+    finished_at: Option<DateTime<Utc>>,
+    /// `running`, `ok`, `failed` (and tried again) or `abandoned`.
+    #[schema(example = "ok")]
+    status: &'static str,
+    /// How often it was tried.
+    #[schema(example = 1)]
+    attempts: i32,
+    /// How many hours it wrote.
+    #[schema(example = 3)]
+    hours: i32,
+    /// What the last attempt that failed said.
+    #[schema(example = json!(null))]
+    error: Option<String>,
 }
 
 /// The database.
@@ -228,6 +280,8 @@ async fn read(context: &Context, now: Instant) -> store::Result<StatusAnswer> {
             .map(|gap| gap_item(gap, now))
             .collect(),
         last_close: store.last_close().await?,
+        overdue: overdue_item(&store.overdue(now).await?),
+        last_run: store.last_run(CLOSE_HOURS).await?.map(run_item),
         hours_incomplete_24h: hours.iter().filter(|hour| !hour.complete).count(),
         quarantine_24h: store.quarantined_since(since).await?,
         late_hours: store.late_hours_pending().await?,
@@ -291,6 +345,26 @@ fn slot_item(slot: SlotState, gaps: &[GapRecord], now: Instant) -> SlotItem {
         slot: slot.slot,
         topic_filter: slot.topic_filter,
         owner: slot.owner,
+    }
+}
+
+fn overdue_item(overdue: &Overdue) -> OverdueItem {
+    OverdueItem {
+        hours: overdue.hours,
+        country: overdue.oldest.map(|(country, _)| country.to_string()),
+        oldest: overdue.oldest.map(|(_, hour)| hour.start),
+        why: overdue.why.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn run_item(run: JobRun) -> RunItem {
+    RunItem {
+        started_at: run.started_at,
+        finished_at: run.finished_at,
+        status: run.status.as_str(),
+        attempts: run.attempts,
+        hours: run.rows_written,
+        error: run.error,
     }
 }
 

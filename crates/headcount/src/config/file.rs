@@ -15,6 +15,7 @@ pub(crate) struct File {
     pub(crate) registry: Registry,
     pub(crate) placing: Placing,
     pub(crate) retention: RetentionDays,
+    pub(crate) exporter: Exporter,
     pub(crate) datadog: Datadog,
     pub(crate) api: Api,
     pub(crate) log: Log,
@@ -33,6 +34,7 @@ impl Default for File {
             registry: Registry::default(),
             placing: Placing::default(),
             retention: RetentionDays::default(),
+            exporter: Exporter::default(),
             datadog: Datadog::default(),
             api: Api::default(),
             log: Log::default(),
@@ -208,6 +210,12 @@ impl Default for RetentionDays {
     }
 }
 
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Exporter {
+    pub(crate) dead_man_url: Option<Secret>,
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Datadog {
@@ -220,6 +228,7 @@ pub(crate) struct Datadog {
     pub(crate) carrier_now: bool,
     pub(crate) min_carrier_devices: u32,
     pub(crate) max_series: usize,
+    pub(crate) historical_metrics: bool,
     pub(crate) legacy: Option<Legacy>,
 }
 
@@ -235,6 +244,7 @@ impl Default for Datadog {
             carrier_now: false,
             min_carrier_devices: 20,
             max_series: 100,
+            historical_metrics: false,
             legacy: None,
         }
     }
