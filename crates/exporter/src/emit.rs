@@ -6,14 +6,14 @@ use chrono::TimeDelta;
 use model::{Carrier, Country, Instant};
 use store::hours::{Emission, HourlyCount};
 use store::leases::Lease;
-use telemetry::metrics::CAN_COUNT;
+use telemetry::metrics::{CAN_COUNT, PipelineValue};
 use telemetry::{Announcement, Count, Counter, Pipeline};
 
 use crate::dogstatsd::Agent;
 use crate::dogstatsd::line::{
     Alert, Event, Kind, Line, Metric, ServiceCheck, Status, Tags, tag_value,
 };
-use crate::pipeline::{Value, number};
+use crate::pipeline::number;
 use crate::schedule::{LAST_SEND, due_lines, is_too_old};
 use crate::series::CarrierSeries;
 use crate::{Config, Context};
@@ -153,15 +153,14 @@ impl Emitter {
     }
 
     /// The lines that say how the pipeline is. What they say is shown by this process, too.
-    pub(crate) fn pipeline(&self, config: &Config, values: Vec<Value>) -> Vec<Line> {
-        let ours = [
+    pub(crate) fn pipeline(&self, config: &Config, mut values: Vec<PipelineValue>) -> Vec<Line> {
+        values.extend([
             (Pipeline::HoursUnsent, None, number(self.unsent)),
             (Pipeline::Series, None, number(self.admitted.len())),
             (Pipeline::SeriesRefused, None, number(self.refused.len())),
-        ];
-        Pipeline::forget_all();
-        let line = |(metric, tag, value): Value| {
-            metric.set(tag, value);
+        ]);
+        Pipeline::tell(values.iter().copied());
+        let line = |(metric, tag, value): PipelineValue| {
             let mut own = Tags::new();
             let set = [("service", &config.service), ("version", &config.version)];
             own.extend(
@@ -177,7 +176,7 @@ impl Emitter {
                 tags: fixed_tags(config, own),
             })
         };
-        values.into_iter().chain(ours).map(line).collect()
+        values.into_iter().map(line).collect()
     }
 
     /// The service check: whether headcount can count, and why not.

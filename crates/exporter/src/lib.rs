@@ -138,7 +138,7 @@ pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
             }
             Ok(None) => {
                 if held.take().is_some() {
-                    Pipeline::forget_all();
+                    Pipeline::tell([]);
                     tracing::warn!("another exporter has taken over; standing by");
                 }
                 context.health.ready("exporter");

@@ -10,6 +10,7 @@ use store::gaps::GapRecord;
 use store::overdue::Overdue;
 use store::slots::SlotState;
 use telemetry::Pipeline;
+use telemetry::metrics::PipelineValue;
 
 use crate::Context;
 use crate::dogstatsd::line::Status;
@@ -22,9 +23,6 @@ const QUARANTINE_WINDOW: TimeDelta = TimeDelta::hours(1);
 
 /// The most reasons said in a message.
 const MAX_REASONS: usize = 5;
-
-/// The value of a metric, with that of its tag.
-pub(crate) type Value = (Pipeline, Option<&'static str>, i64);
 
 /// What is known about the present minute.
 pub(crate) struct Present {
@@ -47,10 +45,10 @@ pub(crate) async fn look(
     context: &Context,
     present: &Present,
     overdue: &Overdue,
-) -> store::Result<(Vec<Value>, Status, String)> {
+) -> store::Result<(Vec<PipelineValue>, Status, String)> {
     let (store, now) = (&context.store, present.now);
     let hours = store.hours_ended_since(now - LOOK_BACK).await?;
-    let mut values: Vec<Value> = Vec::new();
+    let mut values: Vec<PipelineValue> = Vec::new();
     let mut put = |metric, value| values.push((metric, None, value));
     let blind = !present.unknown.is_empty() || present.horizon.is_none();
     put(Pipeline::Blind, blind.into());

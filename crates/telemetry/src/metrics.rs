@@ -247,20 +247,19 @@ impl Pipeline {
         }
     }
 
-    /// Sets its value; for one that is divided, with the value of its tag.
-    pub fn set(self, tag: Option<&'static str>, value: i64) {
-        let mut values = PIPELINE.lock().unwrap_or_else(PoisonError::into_inner);
-        values.insert((self, tag), value);
-    }
-
-    /// Forgets all values: somebody else tells them now.
-    pub fn forget_all() {
-        PIPELINE
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+    /// Tells all values, each with that of its tag if it is divided. What is not among them is not
+    /// known any more.
+    pub fn tell(values: impl IntoIterator<Item = PipelineValue>) {
+        let told = values
+            .into_iter()
+            .map(|(metric, tag, value)| ((metric, tag), value))
+            .collect();
+        *PIPELINE.lock().unwrap_or_else(PoisonError::into_inner) = told;
     }
 }
+
+/// A metric of the pipeline, the value of its tag, and its value.
+pub type PipelineValue = (Pipeline, Option<&'static str>, i64);
 
 /// The values last told. Bounded by the catalogue and the values of its tags, which are words of
 /// the program.
@@ -399,9 +398,11 @@ mod tests {
     #[test]
     fn every_metric_is_explained_and_rendered_once() {
         Counter::HoursClosed.add(2);
-        Pipeline::Blind.set(None, 1);
-        Pipeline::Quarantined.set(Some("syntax"), 3);
-        Pipeline::Quarantined.set(Some("depth"), 0);
+        Pipeline::tell([
+            (Pipeline::Blind, None, 1),
+            (Pipeline::Quarantined, Some("syntax"), 3),
+            (Pipeline::Quarantined, Some("depth"), 0),
+        ]);
         let text = open_metrics();
         assert!(text.contains("\nheadcount_exporter_hours_closed_total 2\n"));
         assert!(text.contains("# UNIT headcount_ingest_window_messages messages\n"));
@@ -418,7 +419,7 @@ mod tests {
         }
         let of_pipeline = text.matches("# HELP headcount_pipeline_").count();
         assert_eq!(of_pipeline, 2, "what is not known is not shown");
-        Pipeline::forget_all();
+        Pipeline::tell([]);
         assert!(!open_metrics().contains("headcount_pipeline"));
     }
 }
