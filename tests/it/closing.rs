@@ -234,6 +234,53 @@ async fn imported_hours_are_closed_and_the_unheard_ones_between_are_not() {
     roles.end().await;
 }
 
+/// An import never sends what Datadog would drop, unless somebody says that it takes points of any age.
+/// Then an hour is sent by a plan that begins when it was counted.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_imported_hour_is_sent_only_where_points_of_any_age_are_taken() {
+    let world = World::at("2026-11-21T06:30:00Z").await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("old.csv");
+    let rows = "device_id,heard_at,mcc,mnc\na,2026-11-18T01:30:00Z,515,03\n";
+    std::fs::write(&file, rows).unwrap();
+    binary::stdout(&world, &["import", "heartbeats", file.to_str().unwrap()]).await;
+    world
+        .sql("update countries set first_seen_at = '2026-11-21T06:30:00Z'")
+        .await;
+    let roles = world.run().await;
+    world.caught_up().await;
+    let hours = "select count(*) from hourly_counts where country = 'ph'";
+    eventually("the imported hour is closed", async || {
+        (world.sql(hours).await == "1").then_some(())
+    })
+    .await;
+    world.go_to("2026-11-21T06:35:00Z").await;
+    eventually("a tick is over", async || {
+        let ticks = world.agent.named("headcount.pipeline.blind").len();
+        (ticks > 1).then_some(())
+    })
+    .await;
+    assert_eq!(world.agent.named("headcount.hour.devices"), []);
+    assert_eq!(world.agent.named("mccs.connection.hour.count"), []);
+    roles.end().await;
+
+    let mut exporter = world.exporter_config();
+    exporter.historical_metrics = true;
+    let ingest = world.ingest_config();
+    let roles = world.run_with(Some(ingest), Some(exporter)).await;
+    let last_second = 1_794_967_199; // 2026-11-18T01:59:59Z
+    for (expected, now) in [(1, "06:36:00"), (2, "06:40:30")] {
+        world.go_to(&format!("2026-11-21T{now}Z")).await;
+        let sent = eventually("the old hour is sent", async || {
+            let sent = world.agent.named("headcount.hour.devices");
+            (sent.len() >= expected).then_some(sent)
+        })
+        .await;
+        assert_eq!(values(&sent), vec![(last_second, 1.0); expected]);
+    }
+    roles.end().await;
+}
+
 /// Two exporters: one works. When it is gone, the other takes over; no hour is missing.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_exporter_takes_over() {

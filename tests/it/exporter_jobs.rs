@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use exporter::close::{CloseError, Sending, close_by_hand};
 use headcount_tests::eventually;
 use headcount_tests::http::get;
 use headcount_tests::publisher::Publisher;
@@ -267,6 +268,106 @@ async fn an_overdue_hour_is_announced_with_its_reason() {
     assert_eq!(status().await["overdue"]["hours"], 0);
     ingest.end().await;
     exporter.end().await;
+}
+
+/// Whoever closes an hour by hand is told what becomes of it, and cannot skip one.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_hour_closed_by_hand_says_what_becomes_of_it() {
+    let (world, roles) = heard(|_| {}).await;
+    world.go_to("2026-11-21T02:03:00Z").await;
+    closed(&world, 2).await;
+    roles.end().await;
+    let ph = Country::parse("ph").unwrap();
+    let context = exporter::Context {
+        store: world.store.clone(),
+        clock: world.clock.clone(),
+        catalogue: world.catalogue.clone(),
+        health: world.health.clone(),
+        shutdown: tokio_util::sync::CancellationToken::new(),
+    };
+    let close = async |hour: &str, historical| {
+        let closed = close_by_hand(&context, ph, at(hour), historical).await;
+        closed.map(|closed| (closed.revision, closed.devices, closed.sending))
+    };
+    let second = "2026-11-21T01:30:00Z";
+    let incomplete = close("2026-11-21T00:30:00Z", true).await.unwrap();
+    let Sending::Incomplete { causes, .. } = &incomplete.2 else {
+        panic!("{incomplete:?}")
+    };
+    assert_eq!(causes, &[model::Cause::FirstStart]);
+    assert_eq!(close(second, false).await.unwrap(), (2, 1, Sending::Due));
+    world.clock.set(at("2026-11-21T02:54:59Z"));
+    assert_eq!(close(second, false).await.unwrap(), (3, 1, Sending::Due));
+    world.clock.set(at("2026-11-21T02:55:00Z"));
+    assert_eq!(close(second, false).await.unwrap(), (4, 1, Sending::TooOld));
+    assert_eq!(close(second, true).await.unwrap(), (5, 1, Sending::Due));
+
+    world
+        .sql("update ingest_slots set watermark = '2026-11-21T04:02Z'")
+        .await;
+    world.clock.set(at("2026-11-21T04:03:00Z"));
+    let skipping = close("2026-11-21T03:30:00Z", false).await;
+    assert!(
+        matches!(skipping, Err(CloseError::NotItsTurn(from)) if from == at("2026-11-21T02:00:00Z")),
+        "{skipping:?}"
+    );
+    let early = close("2026-11-21T04:30:00Z", false).await;
+    assert!(matches!(early, Err(CloseError::TooEarly(_))), "{early:?}");
+    assert_eq!(
+        world
+            .sql("select count(*), sum(rows_written) from job_runs where job = 'close_by_hand'")
+            .await,
+        "5|5"
+    );
+
+    // Several, in order, by the country's clock.
+    let several = [
+        "close",
+        "--country",
+        "ph",
+        "--from",
+        "2026-11-21T10:00",
+        "--to",
+        "2026-11-21T12:00",
+    ];
+    let said = headcount_tests::binary::stdout(&world, &several).await;
+    assert!(
+        said.contains("from 2026-11-21T10:00:00+08:00 is closed as revision 1: 0 devices")
+            && said.contains("from 2026-11-21T11:00:00+08:00 is closed as revision 1: 0 devices"),
+        "{said}"
+    );
+    for (arguments, code) in [
+        (&["--from", "2026-11-21T10:00"][..], 2),
+        (
+            &[
+                "--hour",
+                "2026-11-21T10:00",
+                "--from",
+                "2026-11-21T10:00",
+                "--to",
+                "2026-11-21T11:00",
+            ],
+            2,
+        ),
+        (&[], 2),
+        (
+            &["--from", "2026-11-21T11:00", "--to", "2026-11-21T14:00"],
+            1,
+        ),
+        (
+            &["--from", "2026-11-21T11:00", "--to", "2026-11-21T11:00"],
+            1,
+        ),
+        (
+            &["--from", "2026-01-01T11:00", "--to", "2026-11-21T11:00"],
+            1,
+        ),
+    ] {
+        let arguments = [&["close", "--country", "ph"][..], arguments].concat();
+        let output = headcount_tests::binary::run(&world, &arguments).await;
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+    }
 }
 
 /// Takes requests to a dead man's switch and answers each; gives the first line of it.

@@ -29,5 +29,6 @@ mod redelivery;
 mod retention;
 mod slots;
 mod standby;
+mod story;
 mod tls;
 mod window;

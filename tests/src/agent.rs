@@ -215,6 +215,19 @@ impl Agent {
         metrics_of(self.parse(&datagrams))
     }
 
+    /// Everything heard so far, line by line as it came.
+    ///
+    /// # Panics
+    /// When a datagram is no text.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let datagrams = self.datagrams.lock().unwrap();
+        let texts = datagrams.iter().map(|bytes| std::str::from_utf8(bytes));
+        texts
+            .flat_map(|text| text.unwrap().lines().map(str::to_owned))
+            .collect()
+    }
+
     /// The metrics of one name.
     #[must_use]
     pub fn named(&self, name: &str) -> Vec<Metric> {
