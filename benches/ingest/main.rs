@@ -20,6 +20,8 @@ use devstack::{DataDir, Mosquitto, MosquittoOptions, Postgres, PostgresOptions};
 use fleet::Fleet;
 use side::{Paced, Side};
 
+/// The parts there are.
+const PARTS: [&str; 6] = ["live", "steady", "new", "python", "backlog", "memory"];
 /// Messages of one measurement.
 const MESSAGES: u64 = 300_000;
 /// Each comparison is made so often, the sides taking turns.
@@ -75,6 +77,9 @@ fn main() {
         .filter(|argument| !argument.starts_with('-'))
         .collect();
     let wanted = |part: &str| parts.is_empty() || parts.contains(&part);
+    if !PARTS.iter().any(|part| wanted(part)) {
+        return;
+    }
     println!("{}", headcount_benches::header());
     let mut servers = Servers::start();
     if wanted("live") {

@@ -120,18 +120,19 @@ async fn close_all(
     let due = snapshot.due();
     let earliest = due.iter().map(|due| due.hour.start).min().unwrap_or(now);
     let gaps = closing.gaps_since(earliest).await?;
-    for DueHour { row, hour, .. } in &due {
-        close(&mut closing, row, *hour, &gaps, false, now).await?;
+    let mut closed = Closed::default();
+    for due in &due {
+        let written = close(&mut closing, due.row, due.hour, &gaps, false, now).await?;
+        match due.in_turn {
+            true => closed.in_turn += usize::from(written.is_some()),
+            false => closed.again += usize::from(written.is_some()),
+        }
     }
-    let finished_at = context.clock.now();
+    let (hours, finished_at) = (closed.in_turn + closed.again, context.clock.now());
     closing
-        .commit(lease, lease_lasts, run, due.len(), finished_at)
+        .commit(lease, lease_lasts, run, hours, finished_at)
         .await?;
-    let in_turn = due.iter().filter(|due| due.in_turn).count();
-    Ok(Closed {
-        in_turn,
-        again: due.len() - in_turn,
-    })
+    Ok(closed)
 }
 
 /// Counts one hour and writes it; `None` where what it was counted from is gone.
