@@ -161,6 +161,7 @@ pub(crate) fn play(role: &str, arguments: &[String]) -> bool {
         ("bare", [url, prefix]) => runtime.block_on(bare(url, prefix)),
         ("durable", [url, database, name, secs, per]) => {
             let clock = Arc::new(PacedClock {
+                start: "2026-11-21T00:00:30Z".parse().unwrap(),
                 secs: secs.parse().unwrap(),
                 per: per.parse().unwrap(),
             });
@@ -232,14 +233,14 @@ async fn bare(url: &str, prefix: &str) {
 
 /// A clock that goes by the messages that came.
 struct PacedClock {
+    start: model::Instant,
     secs: u64,
     per: u64,
 }
 
 impl Clock for PacedClock {
     fn now(&self) -> model::Instant {
-        let start: model::Instant = "2026-11-21T00:00:30Z".parse().unwrap();
-        start + Duration::from_secs(Counter::MessagesReceived.value() / self.per * self.secs)
+        self.start + Duration::from_secs(Counter::MessagesReceived.value() / self.per * self.secs)
     }
 }
 

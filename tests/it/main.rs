@@ -19,6 +19,7 @@ mod faults_postgres;
 mod history;
 mod independent_check;
 mod killed;
+mod last_state;
 mod lateness;
 mod model;
 mod mqtt_versions;

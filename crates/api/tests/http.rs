@@ -27,7 +27,7 @@ use store::batch::Batch;
 use store::countries::CountrySettings;
 use store::gaps::GapChange;
 use store::job_runs::CLOSE_HOURS;
-use store::last_heard::LastHeardRow;
+use store::last_heard::{LastHeardRow, RowBefore};
 use store::leases::{EXPORTER, Lease};
 use store::presence::{Counts, PresenceRow};
 use store::{Retention, Settings, Store};
@@ -165,7 +165,7 @@ impl Fixture {
                 heard_at,
                 region: None,
                 heartbeat: std::borrow::Cow::Owned(heartbeat),
-                is_known: false,
+                before: RowBefore::Absent,
             });
         }
         self.commit(batch).await;

@@ -9,7 +9,7 @@ use model::{
 use store::batch::Batch;
 use store::gaps::GapChange;
 use store::heartbeats::HeartbeatRow;
-use store::last_heard::LastHeardRow;
+use store::last_heard::{LastHeardRow, RowBefore};
 use store::presence::PresenceRow;
 use store::quarantine::QuarantineRow;
 
@@ -53,10 +53,8 @@ pub struct Beat {
     pub heard: Heard,
     /// The hour it counts in, unless it is of unknown time.
     pub hour: Option<Hour>,
-    /// Whether the device's last state needs writing.
-    pub newest: bool,
-    /// Whether the device has a last state in this segment already.
-    pub is_known: bool,
+    /// What is known of the device's last state in this segment, if it needs writing.
+    pub newest: Option<RowBefore>,
     /// Whether the device was in another segment before.
     pub moved: bool,
 }
@@ -90,8 +88,8 @@ pub(crate) fn assemble<'a>(messages: &'a [Placed], present: &Present, now: Insta
                                 .or_default();
                             *carriers = carriers.union(carrier);
                         }
-                        if beat.newest {
-                            keep_newest(&mut newest, beat, heard_at);
+                        if let Some(before) = beat.newest {
+                            keep_newest(&mut newest, beat, heard_at, before);
                         }
                         if beat.moved {
                             batch.moved.push(beat.device_no);
@@ -181,24 +179,24 @@ fn keep_newest<'a>(
     newest: &mut QuickMap<(DeviceNo, Country, CarrierBit), LastHeardRow<'a>>,
     beat: &'a Beat,
     heard_at: Instant,
+    before: RowBefore,
 ) {
-    let row = || LastHeardRow {
+    let row = LastHeardRow {
         device_no: beat.device_no,
         country: beat.country,
         carrier_bit: beat.carrier_bit,
         heard_at,
         region: beat.region.as_deref().map(Cow::Borrowed),
         heartbeat: Cow::Borrowed(&beat.arrival.heartbeat),
-        is_known: beat.is_known,
+        before,
     };
     match newest.entry((beat.device_no, beat.country, beat.carrier_bit)) {
         Entry::Vacant(entry) => {
-            entry.insert(row());
+            entry.insert(row);
         }
         Entry::Occupied(mut entry) if entry.get().heard_at < heard_at => {
-            // The first of the batch knows best whether there was a row before it.
-            let is_known = entry.get().is_known && beat.is_known;
-            entry.insert(LastHeardRow { is_known, ..row() });
+            let before = entry.get().before.then(before);
+            entry.insert(LastHeardRow { before, ..row });
         }
         Entry::Occupied(_) => {}
     }

@@ -1,7 +1,7 @@
 //! Placing: which country and carrier a heartbeat came through.
 
 use model::{Carrier, Catalogue, Country, Heartbeat, Instant, Segment};
-use store::devices::{DeviceRecord, LAST_SEGMENT_TRUSTED};
+use store::devices::LAST_SEGMENT_TRUSTED;
 
 /// Places a heartbeat. The first rule that can tell decides:
 ///
@@ -11,10 +11,13 @@ use store::devices::{DeviceRecord, LAST_SEGMENT_TRUSTED};
 /// 4. the segment the device was heard in last, if that is less than a day ago;
 /// 5. the segment the device is registered in;
 /// 6. `zz/unknown`.
+///
+/// `last` says in which segment the device was heard last, and when; `home` where it is registered.
 #[must_use]
 pub fn place(
     heartbeat: &Heartbeat,
-    device: &DeviceRecord,
+    last: impl FnOnce() -> Option<(Segment, Instant)>,
+    home: Option<&Segment>,
     catalogue: &Catalogue,
     received_at: Instant,
 ) -> Segment {
@@ -40,15 +43,15 @@ pub fn place(
         Some(Segment { country, carrier })
     };
     let by_last = || {
-        let (segment, heard_at) = device.last.as_ref()?;
+        let (segment, heard_at) = last()?;
         let age = received_at - heard_at;
-        (age < LAST_SEGMENT_TRUSTED && age > -LAST_SEGMENT_TRUSTED).then(|| segment.clone())
+        (age < LAST_SEGMENT_TRUSTED && age > -LAST_SEGMENT_TRUSTED).then_some(segment)
     };
     by_network()
         .or_else(by_country_code)
         .or_else(by_words)
         .or_else(by_last)
-        .or_else(|| device.home.clone())
+        .or_else(|| home.cloned())
         .unwrap_or_else(Segment::unplaceable)
 }
 
@@ -56,7 +59,7 @@ pub fn place(
 mod tests {
     use super::*;
     use chrono::TimeDelta;
-    use model::{DeviceNo, Mcc, Mnc};
+    use model::{Mcc, Mnc};
 
     fn segment(country: &str, carrier: &str) -> Segment {
         Segment {
@@ -79,12 +82,6 @@ mod tests {
                 .filter(|text| !text.is_empty())
                 .map(Into::into),
             ..Heartbeat::default()
-        };
-        let mut device = DeviceRecord {
-            device_no: DeviceNo(1),
-            home: None,
-            region: None,
-            last: None,
         };
         let home = Some(segment("jp", "docomo"));
         let recently = Some((segment("th", "ais"), now - TimeDelta::hours(23)));
@@ -146,10 +143,12 @@ mod tests {
             (beat("", "", "", ""), None, long_ago, "zz/unknown"),
         ];
         for (heartbeat, home, last, expected) in cases {
-            device.home = home;
-            device.last = last;
-            let placed = place(&heartbeat, &device, &catalogue, now);
-            assert_eq!(placed.to_string(), expected, "{heartbeat:?} {device:?}");
+            let placed = place(&heartbeat, || last.clone(), home.as_ref(), &catalogue, now);
+            assert_eq!(
+                placed.to_string(),
+                expected,
+                "{heartbeat:?} {home:?} {last:?}"
+            );
         }
     }
 }

@@ -3,15 +3,16 @@
 
 use std::time::Duration;
 
-use model::{Carrier, Country, Heard, Instant, Reason, Segment, ZoneHistory};
+use model::{Country, Heard, Instant, Reason, Segment, ZoneHistory};
 use store::batch::Writer as StoreWriter;
+use store::last_heard::RowBefore;
 use telemetry::Counter;
 
 use crate::assemble::{Beat, Placed, Verdict};
 use crate::place::place;
 use crate::quarantine::{Limiter, SetAside};
 use crate::retry::Retry;
-use crate::roster::{Atlas, Devices};
+use crate::roster::{Atlas, Devices, LastState, Said};
 use crate::subscriber::{Arrival, Content};
 use crate::{Config, Context, Registry};
 
@@ -138,7 +139,7 @@ impl<'a> Placer<'a> {
     ) -> store::Result<()> {
         let found = database.find_devices(strangers, &self.atlas.bits).await?;
         strangers.retain(|id| !found.contains_key(*id));
-        self.devices.extend(found);
+        self.devices.extend(found, &self.atlas.bits);
         let Registry::Open { max_devices } = self.config.registry else {
             return Ok(());
         };
@@ -153,7 +154,7 @@ impl<'a> Placer<'a> {
             .register_devices(newcomers, self.context.clock.now())
             .await?;
         let found = database.find_devices(newcomers, &self.atlas.bits).await?;
-        self.devices.extend(found);
+        self.devices.extend(found, &self.atlas.bits);
         Ok(())
     }
 
@@ -163,7 +164,7 @@ impl<'a> Placer<'a> {
         watermark: Instant,
         arrival: Box<Arrival>,
     ) -> Verdict {
-        let Some(device) = self.devices.get_mut(&arrival.device_id) else {
+        let Some(device) = self.devices.find(&arrival.device_id) else {
             Counter::MessagesQuarantined.add(1);
             let reason = match self.config.registry {
                 Registry::Closed => Reason::ClosedRegistry,
@@ -178,9 +179,21 @@ impl<'a> Placer<'a> {
                 evidence: None,
             });
         };
-        let mut segment = place(
+        let (last, bits) = (device.known.last, &self.atlas.bits);
+        let last_segment = || {
+            let LastState {
+                country,
+                carrier_bit,
+                heard_at,
+                ..
+            } = last?;
+            let carrier = bits.carrier(country, carrier_bit);
+            Some((Segment { country, carrier }, heard_at))
+        };
+        let segment = place(
             &arrival.heartbeat,
-            device,
+            last_segment,
+            device.home.segment.as_ref(),
             &self.context.catalogue,
             received_at,
         );
@@ -197,9 +210,6 @@ impl<'a> Placer<'a> {
                 retry.wait(self.context, &error).await;
             }
         };
-        if carrier_bit == model::CarrierBit::OTHER {
-            segment.carrier = Carrier::other();
-        }
         let country = segment.country;
         let same_hour = |a, b| {
             let hour = self.atlas.hour_at(country, a);
@@ -214,48 +224,130 @@ impl<'a> Placer<'a> {
                 None
             }
         };
-        let region = self
-            .atlas
-            .region(&arrival.heartbeat)
-            .or_else(|| device.region.clone());
-        let is_known = device
-            .last
-            .as_ref()
-            .is_some_and(|(last, _)| *last == segment);
+        let region = self.atlas.region(&arrival.heartbeat);
+        let region = region.or(device.home.region.as_deref());
         let (newest, moved) = match heard {
-            Heard::At(heard_at) => note_last(&mut device.last, &segment, heard_at),
-            Heard::SomeTimeSince(_) => (false, false),
+            Heard::At(heard_at) => {
+                let state = LastState {
+                    country,
+                    carrier_bit,
+                    heard_at,
+                    said: None,
+                };
+                note_last(&mut device.known.last, state, || {
+                    Said::of(device.hasher, &arrival.heartbeat, region)
+                })
+            }
+            Heard::SomeTimeSince(_) => (None, false),
         };
         Verdict::Heartbeat(Beat {
-            device_no: device.device_no,
-            country: segment.country,
+            device_no: device.known.device_no,
+            country,
             carrier_bit,
-            region,
+            region: region.map(Into::into),
             heard,
             hour,
             newest,
-            is_known,
             moved,
             arrival,
         })
     }
 }
 
-/// Notes where and when a device was heard. Returns whether its last state needs writing, and
-/// whether it was in another segment before.
+/// Notes the state that a heartbeat tells. Returns what is known of the row that it replaces, if it
+/// needs writing, and whether the device was in another segment before.
+///
+/// The state is noted before it is committed. Should it never be, the row in the database was heard
+/// at another time than the one noted here, and so is not taken for one that says the same.
 fn note_last(
-    last: &mut Option<(Segment, Instant)>,
-    segment: &Segment,
-    heard_at: Instant,
-) -> (bool, bool) {
+    last: &mut Option<LastState>,
+    state: LastState,
+    said: impl FnOnce() -> Said,
+) -> (Option<RowBefore>, bool) {
     let minute = model::hour::minute;
-    let (newest, moved) = match last {
-        None => (true, false),
-        Some((before, at)) if before == segment => (minute(heard_at) > minute(*at), false),
-        Some(_) => (true, true),
+    let segment_of = |state: &LastState| (state.country, state.carrier_bit);
+    let Some(before) = last else {
+        let said = Some(said());
+        *last = Some(LastState { said, ..state });
+        return (Some(RowBefore::Absent), false);
     };
-    if last.as_ref().is_none_or(|(_, at)| *at <= heard_at) {
-        *last = Some((segment.clone(), heard_at));
+    let moved = segment_of(before) != segment_of(&state);
+    if !moved && minute(state.heard_at) <= minute(before.heard_at) {
+        return (None, false);
     }
-    (newest, moved)
+    let said = Some(said());
+    let row = match moved {
+        true => RowBefore::Absent,
+        false if before.said == said => RowBefore::Alike(before.heard_at),
+        false => RowBefore::Present,
+    };
+    if before.heard_at <= state.heard_at {
+        *before = LastState { said, ..state };
+    }
+    (Some(row), moved)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::{CarrierBit, Heartbeat, QuickState};
+
+    #[test]
+    fn a_state_is_alike_where_only_signal_and_battery_differ() {
+        let hasher = QuickState::default();
+        let mut last = None;
+        let mut hear = |time: &str, carrier_bit, fw: &str, battery_mv, region| {
+            let state = LastState {
+                country: Country::UNPLACEABLE,
+                carrier_bit,
+                heard_at: format!("2026-11-21T05:{time}Z").parse().unwrap(),
+                said: None,
+            };
+            let heartbeat = Heartbeat {
+                fw: Some(fw.into()),
+                battery_mv: Some(battery_mv),
+                rsrp_dbm: Some(-98),
+                ..Heartbeat::default()
+            };
+            note_last(&mut last, state, || Said::of(&hasher, &heartbeat, region))
+        };
+        let at = |time: &str| format!("2026-11-21T05:{time}Z").parse().unwrap();
+        let (one, other) = (CarrierBit::UNKNOWN, CarrierBit::OTHER);
+        let alike = |time| (Some(RowBefore::Alike(at(time))), false);
+        let present = (Some(RowBefore::Present), false);
+        for (time, carrier_bit, fw, battery_mv, region, expected) in [
+            ("10:00", one, "1", 1, None, (Some(RowBefore::Absent), false)),
+            ("10:59", one, "1", 2, None, (None, false)),
+            ("11:00", one, "1", 3, None, alike("10:00")),
+            ("12:00", one, "1", 4, None, alike("11:00")),
+            ("13:00", one, "2", 4, None, present),
+            ("14:00", one, "2", 4, None, alike("13:00")),
+            ("15:00", one, "2", 4, Some("Cebu"), present),
+            (
+                "16:00",
+                other,
+                "2",
+                4,
+                Some("Cebu"),
+                (Some(RowBefore::Absent), true),
+            ),
+            ("17:00", other, "2", 4, Some("Cebu"), alike("16:00")),
+            // late: written, and not remembered
+            (
+                "16:30",
+                one,
+                "2",
+                4,
+                Some("Cebu"),
+                (Some(RowBefore::Absent), true),
+            ),
+            ("18:00", other, "2", 4, Some("Cebu"), alike("17:00")),
+        ] {
+            assert_eq!(
+                hear(time, carrier_bit, fw, battery_mv, region),
+                expected,
+                "{time}"
+            );
+        }
+    }
 }

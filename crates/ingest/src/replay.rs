@@ -15,6 +15,7 @@ use chrono::Days;
 use model::{Country, Heard, Hour, Instant, Reason};
 use store::batch::Writer as StoreWriter;
 use store::heartbeats::Delivery;
+use store::last_heard::RowBefore;
 use store::quarantine::{KeptMessage, Replay, Selection};
 
 use crate::assemble::{Placed, Verdict, assemble};
@@ -197,7 +198,7 @@ impl Replayer<'_> {
                 }
                 // What this process remembers of a device is not what live ingest has written
                 // meanwhile: the database finds out whether this state is newer.
-                beat.newest = true;
+                beat.newest = beat.newest.or(Some(RowBefore::Present));
                 beat.moved = true;
                 Verdict::Heartbeat(beat)
             }

@@ -243,9 +243,12 @@ impl CarrierSet {
 
     /// The carriers in the set, lowest bit first.
     pub fn bits(self) -> impl Iterator<Item = CarrierBit> {
-        (0..64)
-            .filter(move |bit| self.0 >> bit & 1 == 1)
-            .map(CarrierBit)
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let lowest = u8::try_from(rest.trailing_zeros()).ok()?;
+            rest &= rest.checked_sub(1)?;
+            Some(CarrierBit(lowest))
+        })
     }
 }
 

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use model::plmn::PlmnText;
 use model::{CarrierBit, Country, DeviceNo, Heartbeat, Instant, Plmn};
-use sqlx::PgConnection;
+use sqlx::postgres::{PgArguments, PgBindIterExt as _};
+use sqlx::query::Query;
+use sqlx::{PgConnection, Postgres};
 
 use crate::{Error, Result};
 
@@ -23,27 +25,70 @@ pub struct LastHeardRow<'a> {
     pub region: Option<Cow<'a, str>>,
     /// What it said.
     pub heartbeat: Cow<'a, Heartbeat>,
-    /// Whether there is a row already, as far as the caller knows. If so, writing is half the work.
-    pub is_known: bool,
+    /// What is there already.
+    pub before: RowBefore,
 }
 
-fn texts<'a>(
-    rows: &'a [LastHeardRow<'_>],
-    pick: impl Fn(&'a LastHeardRow<'_>) -> Option<&'a str>,
-) -> Vec<Option<&'a str>> {
-    rows.iter().map(pick).collect()
+/// What the caller knows of the row that a state is going to replace. The less is new, the less work
+/// it is to write; what turns out to be wrong costs more work, and never a wrong row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowBefore {
+    /// There is none, as far as is known.
+    Absent,
+    /// There is one.
+    Present,
+    /// There is one, of a heartbeat that was heard at this instant and said the same as this one but
+    /// for signal and battery.
+    Alike(Instant),
 }
 
-/// The rows, in the order in which [`run`] binds their columns.
+impl RowBefore {
+    /// What is known of the row before both of two heartbeats, of which only the second is written.
+    #[must_use]
+    pub fn then(self, second: Self) -> Self {
+        match (self, second) {
+            (Self::Alike(heard_at), Self::Alike(_)) => Self::Alike(heard_at),
+            (Self::Absent, _) | (_, Self::Absent) => Self::Absent,
+            _ => Self::Present,
+        }
+    }
+
+    /// Its place among the three kinds, which are written one after the other.
+    fn kind(self) -> u8 {
+        match self {
+            Self::Alike(_) => 0,
+            Self::Present => 1,
+            Self::Absent => 2,
+        }
+    }
+}
+
+/// The rows, in the order in which [`run`] binds their columns. Arrays that are unpacked side by side
+/// in a select list flow through; those of a function in `from` would be stored as a whole before.
 macro_rules! given_rows {
     () => {
-        " from unnest($1::int[], $2::text[], $3::smallint[], $4::timestamptz[], $5::int[],
-              $6::int[], $7::smallint[], $8::text[], $9::text[], $10::text[], $11::text[],
-              $12::text[], $13::text[], $14::text[])
-              as n (device_no, country, carrier_bit, heard_at, interval_secs, battery_mv, rsrp_dbm,
-                    plmn, region, rat, tac, cell, fw, model) "
+        " from (select unnest($1::int[]) as device_no, unnest($2::text[]) as country,
+                  unnest($3::smallint[]) as carrier_bit, unnest($4::timestamptz[]) as heard_at,
+                  unnest($5::int[]) as battery_mv, unnest($6::smallint[]) as rsrp_dbm,
+                  unnest($7::int[]) as interval_secs, unnest($8::text[]) as plmn,
+                  unnest($9::text[]) as region, unnest($10::text[]) as rat,
+                  unnest($11::text[]) as tac, unnest($12::text[]) as cell,
+                  unnest($13::text[]) as fw, unnest($14::text[]) as model) n "
     };
 }
+
+/// For rows whose texts are there already. That the row was heard when we think it was proves that it
+/// is the one we think of: nobody else has written it since.
+const UPDATE_ALIKE: &str = "update last_heard l
+     set heard_at = n.heard_at,
+         battery_mv = coalesce(n.battery_mv, l.battery_mv),
+         rsrp_dbm = coalesce(n.rsrp_dbm, l.rsrp_dbm)
+     from (select unnest($1::int[]) as device_no, unnest($2::text[]) as country,
+                  unnest($3::smallint[]) as carrier_bit, unnest($4::timestamptz[]) as heard_at,
+                  unnest($5::int[]) as battery_mv, unnest($6::smallint[]) as rsrp_dbm,
+                  unnest($7::timestamptz[]) as before) n
+     where l.device_no = n.device_no and l.country = n.country and l.carrier_bit = n.carrier_bit
+       and l.heard_at = n.before";
 
 const UPDATE: &str = concat!(
     "update last_heard l
@@ -84,7 +129,38 @@ const UPSERT: &str = concat!(
      where l.heard_at < date_bin('1 minute', excluded.heard_at, timestamptz 'epoch')"
 );
 
-/// Runs one of the statements above with these rows; returns how many it changed.
+/// Binds the columns that are written with every heartbeat.
+fn bind_changing(
+    statement: &'static str,
+    rows: &[LastHeardRow<'_>],
+) -> Query<'static, Postgres, PgArguments> {
+    let heartbeats = || rows.iter().map(|row| &*row.heartbeat);
+    sqlx::query(statement)
+        .bind(rows.iter().map(|row| row.device_no.0).bind_iter())
+        .bind(rows.iter().map(|row| row.country.as_str()).bind_iter())
+        .bind(rows.iter().map(|row| row.carrier_bit.index()).bind_iter())
+        .bind(rows.iter().map(|row| row.heard_at).bind_iter())
+        .bind(heartbeats().map(|beat| beat.battery_mv).bind_iter())
+        .bind(heartbeats().map(|beat| beat.rsrp_dbm).bind_iter())
+}
+
+/// Writes rows of which all but a few columns are there already; returns how many it changed.
+async fn update_alike(connection: &mut PgConnection, rows: &[LastHeardRow<'_>]) -> Result<u64> {
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    let before = rows.iter().map(|row| match row.before {
+        RowBefore::Alike(heard_at) => Some(heard_at),
+        RowBefore::Present | RowBefore::Absent => None,
+    });
+    let done = bind_changing(UPDATE_ALIKE, rows)
+        .bind(before.bind_iter())
+        .execute(connection)
+        .await;
+    Ok(Error::at("write last_heard", done)?.rows_affected())
+}
+
+/// Runs [`UPDATE`] or [`UPSERT`] with these rows; returns how many it changed.
 async fn run(
     connection: &mut PgConnection,
     statement: &'static str,
@@ -97,54 +173,25 @@ async fn run(
         .iter()
         .map(|row| row.heartbeat.plmn().map(Plmn::text))
         .collect();
-    let done = sqlx::query(statement)
-        .bind(rows.iter().map(|row| row.device_no.0).collect::<Vec<_>>())
-        .bind(
-            rows.iter()
-                .map(|row| row.country.to_string())
-                .collect::<Vec<_>>(),
-        )
-        .bind(
-            rows.iter()
-                .map(|row| row.carrier_bit.index())
-                .collect::<Vec<_>>(),
-        )
-        .bind(rows.iter().map(|row| row.heard_at).collect::<Vec<_>>())
-        .bind(
-            rows.iter()
-                .map(|row| row.heartbeat.interval_secs)
-                .collect::<Vec<_>>(),
-        )
-        .bind(
-            rows.iter()
-                .map(|row| row.heartbeat.battery_mv)
-                .collect::<Vec<_>>(),
-        )
-        .bind(
-            rows.iter()
-                .map(|row| row.heartbeat.rsrp_dbm)
-                .collect::<Vec<_>>(),
-        )
-        .bind(
-            plmns
-                .iter()
-                .map(|plmn| plmn.as_ref().map(PlmnText::as_str))
-                .collect::<Vec<_>>(),
-        )
-        .bind(texts(rows, |row| row.region.as_deref()))
-        .bind(texts(rows, |row| row.heartbeat.rat.as_deref()))
-        .bind(texts(rows, |row| row.heartbeat.tac.as_deref()))
-        .bind(texts(rows, |row| row.heartbeat.cell.as_deref()))
-        .bind(texts(rows, |row| row.heartbeat.fw.as_deref()))
-        .bind(texts(rows, |row| row.heartbeat.model.as_deref()))
+    let plmns = plmns.iter().map(|plmn| plmn.as_ref().map(PlmnText::as_str));
+    let heartbeats = || rows.iter().map(|row| &*row.heartbeat);
+    let done = bind_changing(statement, rows)
+        .bind(heartbeats().map(|beat| beat.interval_secs).bind_iter())
+        .bind(plmns.bind_iter())
+        .bind(rows.iter().map(|row| row.region.as_deref()).bind_iter())
+        .bind(heartbeats().map(|beat| beat.rat.as_deref()).bind_iter())
+        .bind(heartbeats().map(|beat| beat.tac.as_deref()).bind_iter())
+        .bind(heartbeats().map(|beat| beat.cell.as_deref()).bind_iter())
+        .bind(heartbeats().map(|beat| beat.fw.as_deref()).bind_iter())
+        .bind(heartbeats().map(|beat| beat.model.as_deref()).bind_iter())
         .execute(connection)
         .await;
     Ok(Error::at("write last_heard", done)?.rows_affected())
 }
 
-/// Writes the newest states, those that are known first, each kind sorted by key; an older one never replaces a newer one, and two
-/// within a minute write once. `moved` names the devices that were heard in another segment than
-/// before: for those the `latest` mark moves.
+/// Writes the newest states, those of which most is known first, each kind sorted by key; an older
+/// one never replaces a newer one, and two within a minute write once. `moved` names the devices
+/// that were heard in another segment than before: for those the `latest` mark moves.
 pub(crate) async fn upsert(
     connection: &mut PgConnection,
     rows: &mut [LastHeardRow<'_>],
@@ -153,14 +200,22 @@ pub(crate) async fn upsert(
     if rows.is_empty() {
         return Ok(());
     }
-    rows.sort_unstable_by_key(|row| (!row.is_known, row.device_no, row.country, row.carrier_bit));
-    let (known, fresh) = rows.split_at(rows.partition_point(|row| row.is_known));
-    // Where fewer rows changed than should have, one is missing after all or has been overtaken.
-    let changed = run(connection, UPDATE, known).await?;
-    if changed < known.len() as u64 {
-        run(connection, UPSERT, known).await?;
+    rows.sort_unstable_by_key(|row| {
+        let kind = row.before.kind();
+        (kind, row.device_no, row.country, row.carrier_bit)
+    });
+    let of_kind = |kind| rows.partition_point(|row| row.before.kind() < kind);
+    let (known, absent) = rows.split_at(of_kind(RowBefore::Absent.kind()));
+    let (alike, present) = known.split_at(of_kind(RowBefore::Present.kind()));
+    // Where fewer rows changed than should have, one is missing after all, is of somebody else or
+    // has been overtaken: those that are as they should be are not changed a second time.
+    if update_alike(connection, alike).await? < alike.len() as u64 {
+        run(connection, UPSERT, alike).await?;
     }
-    run(connection, UPSERT, fresh).await?;
+    if run(connection, UPDATE, present).await? < present.len() as u64 {
+        run(connection, UPSERT, present).await?;
+    }
+    run(connection, UPSERT, absent).await?;
     if moved.is_empty() {
         return Ok(());
     }

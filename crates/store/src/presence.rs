@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use model::{Carrier, CarrierSet, Country, DeviceNo, Hour, Instant};
 use sqlx::PgConnection;
+use sqlx::postgres::PgBindIterExt as _;
 
 use crate::{Error, Result, Store, carriers, countries};
 
@@ -42,25 +43,21 @@ pub(crate) async fn upsert(
         return Ok(());
     }
     rows.sort_unstable_by_key(|row| (row.hour, row.country, row.device_no));
-    let hours: Vec<_> = rows.iter().map(|row| row.hour.start).collect();
-    let ends: Vec<_> = rows.iter().map(|row| row.hour.end).collect();
-    let countries: Vec<_> = rows.iter().map(|row| row.country.to_string()).collect();
-    let devices: Vec<_> = rows.iter().map(|row| row.device_no.0).collect();
-    let carriers: Vec<_> = rows.iter().map(|row| row.carriers.to_i64()).collect();
     let statement = if ended.is_some() { UPSERT_LATE } else { UPSERT };
     let mut query = sqlx::query(statement)
-        .bind(hours)
-        .bind(countries)
-        .bind(devices)
-        .bind(carriers);
+        .bind(rows.iter().map(|row| row.hour.start).bind_iter())
+        .bind(rows.iter().map(|row| row.country.as_str()).bind_iter())
+        .bind(rows.iter().map(|row| row.device_no.0).bind_iter())
+        .bind(rows.iter().map(|row| row.carriers.to_i64()).bind_iter());
     if let Some(now) = ended {
-        query = query.bind(ends).bind(now);
+        let ends = rows.iter().map(|row| row.hour.end);
+        query = query.bind(ends.bind_iter()).bind(now);
     }
     Error::at("write presence", query.execute(connection).await).map(drop)
 }
 
 const UPSERT: &str = "insert into presence as p (hour, country, device_no, carriers)
-     select * from unnest($1::timestamptz[], $2::text[], $3::int[], $4::bigint[])
+     select unnest($1::timestamptz[]), unnest($2::text[]), unnest($3::int[]), unnest($4::bigint[])
      on conflict (hour, country, device_no) do update
      set carriers = p.carriers | excluded.carriers
      where p.carriers | excluded.carriers <> p.carriers";

@@ -20,7 +20,7 @@ use simulator::{Device, Fleet, Outage, Scenario, Stretch};
 use store::carriers::CarrierBits;
 use store::history::MinuteRow;
 use store::import::{CellImport, DeviceImport};
-use store::last_heard::LastHeardRow;
+use store::last_heard::{LastHeardRow, RowBefore};
 use store::presence::{Counts, PresenceRow};
 
 use super::progress::Progress;
@@ -445,7 +445,7 @@ fn last_heard(
             interval_secs: i32::try_from(report.interval_secs).ok(),
             ..Heartbeat::default()
         }),
-        is_known: false,
+        before: RowBefore::Absent,
     }
 }
 

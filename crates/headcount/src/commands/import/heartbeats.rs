@@ -9,7 +9,7 @@ use ingest::place::place;
 use model::{CarrierBit, CarrierSet, Country, DeviceId, DeviceNo, Heartbeat, Hour, Instant, Plmn};
 use store::batch::Writer;
 use store::devices::DeviceRecord;
-use store::last_heard::LastHeardRow;
+use store::last_heard::{LastHeardRow, RowBefore};
 use store::presence::PresenceRow;
 
 use super::atlas::Atlas;
@@ -142,7 +142,13 @@ impl Heartbeats {
         let Some(device) = self.devices.get_mut(&device_id) else {
             anyhow::bail!("the device {device_id} was registered and is gone again");
         };
-        let segment = place(&heartbeat, device, &self.context.catalogue, heard_at);
+        let segment = place(
+            &heartbeat,
+            || device.last.clone(),
+            device.home.as_ref(),
+            &self.context.catalogue,
+            heard_at,
+        );
         if device.last.as_ref().is_none_or(|(_, at)| *at <= heard_at) {
             device.last = Some((segment.clone(), heard_at));
         }
@@ -167,7 +173,7 @@ impl Heartbeats {
             heard_at,
             region: region.map(|region| region.into_string().into()),
             heartbeat: Cow::Owned(heartbeat),
-            is_known: false,
+            before: RowBefore::Absent,
         };
         match chunk.newest.entry((device_no, country, bit)) {
             Entry::Vacant(entry) => drop(entry.insert(row)),
