@@ -11,6 +11,7 @@ mod broker_away;
 mod closing;
 mod commands;
 mod containers;
+mod datadog;
 mod exporter_jobs;
 mod exporters;
 mod faults_broker;

@@ -58,6 +58,8 @@ enum Command {
     Import(commands::import::ImportArgs),
     /// Print exact counts
     Count(commands::count::CountArgs),
+    /// Make monitors and a dashboard for Datadog
+    Datadog(commands::datadog::DatadogArgs),
     /// Look at what was set aside, and count it after all
     Quarantine(commands::quarantine::QuarantineArgs),
     /// List ingest slots, and retire one that is no longer run
@@ -193,6 +195,11 @@ async fn dispatch(command: Command, config: Config) -> anyhow::Result<ExitCode> 
             let app = App::new(config, "count")?;
             app.anchor().await?;
             commands::count::count(&args, &app).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Datadog(args) => {
+            let app = App::new(config, "datadog")?;
+            commands::datadog::datadog(args, &app).await?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Quarantine(args) => {

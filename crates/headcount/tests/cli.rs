@@ -40,6 +40,7 @@ fn every_command_explains_itself() {
         "publish",
         "import",
         "count",
+        "datadog",
         "quarantine",
         "close",
     ] {

@@ -2,6 +2,7 @@
 
 pub(crate) mod close;
 pub(crate) mod count;
+pub(crate) mod datadog;
 pub(crate) mod demo;
 pub(crate) mod health;
 pub(crate) mod import;
