@@ -156,3 +156,119 @@ async fn assets_need_an_address_for_links_and_no_database() {
         );
     }
 }
+
+/// A table's bytes per row, indexes included.
+async fn bytes_per_row(world: &World, table: &str) -> f64 {
+    let size = format!(
+        "select sum(pg_total_relation_size(inhrelid)) / (select count(*) from {table})
+         from pg_inherits where inhparent = '{table}'::regclass"
+    );
+    world.sql(&size).await.parse().unwrap()
+}
+
+/// `datadog cost` reckons with what rows take on this disk. A heartbeat here has what most have; the
+/// table is indexed as on the day after.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_take_as_much_room_as_the_cost_says() {
+    let world = World::at("2026-11-21T12:00:00Z").await;
+    let at = |text: &str| text.parse().unwrap();
+    let retention = world.ingest_config().retention;
+    let store = &world.store;
+    store
+        .maintain(at("2026-11-21T12:00:00Z"), retention)
+        .await
+        .unwrap();
+    world
+        .sql(
+            "insert into countries values ('ph', 'Asia/Manila', 900, '2026-11-20T00:00:00Z');
+             insert into heartbeats (received_at, heard_at, sent_at, seq, fingerprint, device_no,
+                 packet_id, battery_mv, interval_secs, rsrp_dbm, carrier_bit, older_entry, slot,
+                 country, plmn, rat, tac, cell, fw, model)
+             select t, t, t, n, n * 7919, n % 20000, n % 65535, 12350, 300, -98, 3, false, 'main',
+                 'ph', '515-02', 'lte', '1A2B', '0012F3A1', '2.4.1', 'mccs-4g'
+             from (select n, timestamptz '2026-11-21T00:00:00Z' + n * interval '400 ms' as t
+                   from generate_series(1, 200000) n) r;
+             insert into presence (hour, country, device_no, carriers)
+             select timestamptz '2026-11-21T00:00:00Z' + h * interval '1 hour', 'ph', d, 8
+             from generate_series(0, 9) h, generate_series(1, 20000) d",
+        )
+        .await;
+    store
+        .index_past_days(at("2026-11-22T12:00:00Z"))
+        .await
+        .unwrap();
+    let cost = binary::stdout(
+        &world,
+        &["datadog", "cost", "--devices", "1000", "--format", "json"],
+    )
+    .await;
+    let cost: Value = serde_json::from_str(&cost).unwrap();
+    assert_eq!(
+        (&cost["devices"], &cost["interval_secs"]),
+        (&1000.into(), &300.into())
+    );
+    for (number, table) in ["heartbeats", "presence"].into_iter().enumerate() {
+        let told = &cost["tables"][number];
+        assert_eq!(told["table"], table);
+        let per_row =
+            told["bytes_per_day"].as_f64().unwrap() / told["rows_per_day"].as_f64().unwrap();
+        let measured = bytes_per_row(&world, table).await;
+        let ratio = per_row / measured;
+        assert!(
+            (0.85..1.2).contains(&ratio),
+            "{table}: {per_row} told, {measured} measured"
+        );
+    }
+}
+
+/// Before anything is sent all series are new; what is sent is not, and a carrier that grows is.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cost_follows_what_was_heard_and_what_was_sent() {
+    let world = World::at("2026-11-21T00:00:00Z").await;
+    world
+        .sql(
+            "insert into countries values ('ph', 'Asia/Manila', 900, now());
+             insert into carriers values ('ph', 1, 'globe', now()), ('ph', 2, 'smart', now());
+             insert into devices (device_id, first_seen_at)
+             select 'd' || n, now() from generate_series(1, 60) n;
+             insert into last_heard (device_no, country, carrier_bit, latest, heard_at)
+             select device_no, 'ph', case when device_no <= 50 then 1 else 2 end, true, now()
+             from devices;
+             insert into hourly_counts (country, hour, hour_end, devices, carriers, complete,
+                                        revision, closed_at)
+             select 'ph', h, h + interval '1 hour', 60, '{\"globe\": 50, \"smart\": 10}', true, 1, now()
+             from date_trunc('hour', now() - interval '2 hours') h",
+        )
+        .await;
+    let cost = async |more: &[&str]| -> Value {
+        let arguments = [&["datadog", "cost", "--format", "json"], more].concat();
+        serde_json::from_str(&binary::stdout(&world, &arguments).await).unwrap()
+    };
+    let before = cost(&[]).await;
+    assert_eq!(before["new"], serde_json::json!(["ph", "ph/globe"]));
+    assert_eq!(
+        (&before["series"], &before["devices"]),
+        (&2.into(), &60.into())
+    );
+    let interval = cost(&["--interval-secs", "60"]).await;
+    assert_eq!(interval["tables"][0]["rows_per_day"], 60 * 1440);
+
+    world
+        .sql("insert into emissions select country, hour, 1, 0, now() from hourly_counts")
+        .await;
+    assert_eq!(cost(&[]).await["new"], serde_json::json!([]));
+    world
+        .sql(
+            "insert into hourly_counts (country, hour, hour_end, devices, carriers, complete,
+                                        revision, closed_at)
+             select country, hour_end, hour_end + interval '1 hour', 60,
+                    '{\"globe\": 30, \"smart\": 30}', true, 1, now() from hourly_counts",
+        )
+        .await;
+    assert_eq!(cost(&[]).await["new"], serde_json::json!(["ph/smart"]));
+    let table = binary::stdout(&world, &["datadog", "cost"]).await;
+    assert!(
+        table.contains("New, not sent in the last 7 days: ph/smart"),
+        "{table}"
+    );
+}

@@ -58,7 +58,7 @@ enum Command {
     Import(commands::import::ImportArgs),
     /// Print exact counts
     Count(commands::count::CountArgs),
-    /// Make monitors and a dashboard for Datadog
+    /// Make monitors and a dashboard for Datadog, and reckon the cost
     Datadog(commands::datadog::DatadogArgs),
     /// Look at what was set aside, and count it after all
     Quarantine(commands::quarantine::QuarantineArgs),

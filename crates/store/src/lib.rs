@@ -28,6 +28,7 @@ pub mod overdue;
 mod partitions;
 pub mod presence;
 pub mod quarantine;
+pub mod series;
 pub mod slots;
 
 use std::str::FromStr;
