@@ -120,8 +120,9 @@ have mosquitto_pub && have mosquitto_sub ||
 
 python_missing=no
 if [ "$for_tests" = yes ]; then
-    needed="$needed mosquitto_passwd mosquitto_sub"
+    needed="$needed mosquitto_passwd mosquitto_sub jq"
     have mosquitto_passwd || want mosquitto mosquitto "tests give users passwords"
+    have jq || want jq jq "tests run the pipelines of docs/migrate-from-lambda.md"
     chromium_program >/dev/null ||
         want chromium chromium "tests look at the page in a real browser"
     # shellcheck disable=SC2086
@@ -253,6 +254,7 @@ fi
 if [ "$for_tests" = yes ]; then
     # shellcheck disable=SC2086
     "$root/scripts/python-with" $modules >/dev/null
+    have jq || want jq jq "tests run the pipelines of docs/migrate-from-lambda.md"
     chromium_program >/dev/null || fail "chromium is still missing"
 fi
 for program in $needed; do

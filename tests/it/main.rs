@@ -25,6 +25,7 @@ mod lateness;
 mod model;
 mod mqtt_versions;
 mod one_heartbeat;
+mod parity;
 mod placing;
 mod quarantine;
 mod redelivery;

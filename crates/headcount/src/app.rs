@@ -8,6 +8,7 @@ use telemetry::Health;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::AnchoredClock;
+use crate::commands::old_counts::CountryNames;
 use crate::config::Config;
 
 /// The configuration, and what was made from it. Nothing is connected yet.
@@ -32,6 +33,12 @@ impl App {
             shutdown: CancellationToken::new(),
             config,
         })
+    }
+
+    /// What countries are called elsewhere.
+    pub(crate) fn country_names(&self) -> Arc<CountryNames> {
+        let legacy = self.config.legacy.as_ref();
+        Arc::new(CountryNames::new(Arc::clone(&self.catalogue), legacy))
     }
 
     /// Makes sure that the database is there, with the schema we know, and that our clock agrees

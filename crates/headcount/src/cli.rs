@@ -60,6 +60,8 @@ enum Command {
     Count(commands::count::CountArgs),
     /// Make monitors and a dashboard for Datadog, and reckon the cost
     Datadog(commands::datadog::DatadogArgs),
+    /// Compare the hourly counts of another system with ours, and say why they differ
+    Parity(commands::parity::ParityArgs),
     /// Look at what was set aside, and count it after all
     Quarantine(commands::quarantine::QuarantineArgs),
     /// List ingest slots, and retire one that is no longer run
@@ -185,6 +187,7 @@ async fn dispatch(command: Command, config: Config) -> anyhow::Result<ExitCode> 
             let context = commands::import::ImportContext {
                 store: app.store.clone(),
                 catalogue: Arc::clone(&app.catalogue),
+                names: app.country_names(),
                 clock: app.clock.clone(),
                 settings: Arc::new(move |country| config.country_settings(country, &catalogue)),
             };
@@ -201,6 +204,11 @@ async fn dispatch(command: Command, config: Config) -> anyhow::Result<ExitCode> 
             let app = App::new(config, "datadog")?;
             commands::datadog::datadog(args, &app).await?;
             Ok(ExitCode::SUCCESS)
+        }
+        Command::Parity(args) => {
+            let app = App::new(config, "parity")?;
+            app.anchor().await?;
+            commands::parity::parity(args, &app).await
         }
         Command::Quarantine(args) => {
             let app = App::new(config, "quarantine")?;

@@ -41,6 +41,7 @@ fn every_command_explains_itself() {
         "import",
         "count",
         "datadog",
+        "parity",
         "quarantine",
         "close",
     ] {
@@ -101,6 +102,8 @@ fn a_database_that_is_away_exits_with_1_and_says_so() {
         &["close", "--country", "ph", "--hour", "2026-11-21T10:00"][..],
         &["quarantine", "list"][..],
         &["slots", "list"][..],
+        &["datadog", "cost"][..],
+        &["parity", "old.csv"][..],
     ] {
         let output = headcount(arguments, &away);
         let message = error(&output);

@@ -25,6 +25,7 @@ pub mod last_heard;
 pub mod leases;
 pub mod now;
 pub mod overdue;
+pub mod parity;
 mod partitions;
 pub mod presence;
 pub mod quarantine;

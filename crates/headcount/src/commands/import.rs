@@ -9,6 +9,7 @@ use model::{Catalogue, Clock, Country};
 use store::Store;
 use store::countries::CountrySettings;
 
+use super::old_counts::CountryNames;
 use super::report::{self, Report, Summary};
 use super::rows::{Format, Input, OneOf, Row, RowStream};
 
@@ -65,6 +66,8 @@ pub(crate) struct ImportContext {
     pub(crate) store: Store,
     /// Networks and countries.
     pub(crate) catalogue: Arc<Catalogue>,
+    /// What countries are called elsewhere.
+    pub(crate) names: Arc<CountryNames>,
     /// The time.
     pub(crate) clock: Arc<dyn Clock>,
     /// What holds for a country that comes into use.

@@ -7,6 +7,7 @@ pub(crate) mod demo;
 pub(crate) mod health;
 pub(crate) mod import;
 pub(crate) mod init;
+pub(crate) mod parity;
 pub(crate) mod publish;
 pub(crate) mod quarantine;
 pub(crate) mod roles;
@@ -15,6 +16,7 @@ pub(crate) mod slots;
 pub(crate) mod validate;
 
 mod heartbeat_row;
+pub(crate) mod old_counts;
 mod publisher;
 mod report;
 mod rows;

@@ -2,88 +2,40 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{NaiveDateTime, SecondsFormat};
+use chrono::SecondsFormat;
 use model::{Country, Hour, Instant, ZoneHistory};
 use store::import::HourImport;
 
 use super::atlas::Atlas;
 use super::{ImportContext, Loader};
-use crate::commands::rows::{OneOf, Row, instant, shown};
+use crate::commands::old_counts::hour_start;
+use crate::commands::rows::{OneOf, Row, shown};
 
 /// Hours of one write.
 const CHUNK_HOURS: usize = 10_000;
-
-/// How a local date and time may be written.
-const LOCAL_FORMATS: [&str; 4] = [
-    "%Y-%m-%dT%H:%M:%S",
-    "%Y-%m-%dT%H:%M",
-    "%Y-%m-%d %H:%M:%S",
-    "%Y-%m-%d %H:%M",
-];
 
 /// Loads hourly counts.
 pub(super) struct Hours {
     context: ImportContext,
     atlas: Atlas,
     hours: BTreeMap<(Country, Hour), i32>,
-    /// Countries by their English name in lower case.
-    names: BTreeMap<String, Country>,
     kept: u64,
 }
 
 impl Hours {
     pub(super) async fn new(context: ImportContext) -> anyhow::Result<Self> {
-        let names = context
-            .catalogue
-            .countries()
-            .map(|info| (info.name_en.to_lowercase(), info.country))
-            .collect();
         Ok(Self {
             atlas: Atlas::read(&context).await?,
             hours: BTreeMap::new(),
-            names,
             kept: 0,
             context,
         })
-    }
-
-    fn country(&self, text: &str) -> Result<Country, String> {
-        let by_code = Country::parse(text)
-            .ok()
-            .filter(|country| self.context.catalogue.country(*country).is_some());
-        by_code
-            .or_else(|| self.names.get(&text.to_lowercase()).copied())
-            .ok_or_else(|| {
-                format!(
-                    "`country` is {}: neither a code nor an English name",
-                    shown(text)
-                )
-            })
     }
 }
 
 /// The hour that a text names by its start.
 fn hour(text: &str, country: Country, zones: &ZoneHistory, now: Instant) -> Result<Hour, String> {
-    let local = || {
-        LOCAL_FORMATS
-            .iter()
-            .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
-    };
-    let start = match (instant(text), local()) {
-        (Some(instant), _) => instant,
-        (None, Some(local)) => zones.instant_of(local).ok_or_else(|| {
-            format!(
-                "`hour` is {}: the clock of `{country}` skips that time",
-                shown(text)
-            )
-        })?,
-        (None, None) => {
-            return Err(format!(
-                "`hour` is {}: RFC 3339, or local date and time as in `2026-11-21T10:00`",
-                shown(text)
-            ));
-        }
-    };
+    let start = hour_start(text, country, zones)?;
     let hour = zones.hour_at(start);
     if hour.start != start {
         let boundary = hour.start.with_timezone(&zones.zone_at(hour.start));
@@ -107,7 +59,7 @@ impl Loader for Hours {
 
     async fn take(&mut self, row: &Row) -> anyhow::Result<Result<(), String>> {
         let read = || -> Result<_, String> {
-            let country = self.country(&row.required_text("country")?)?;
+            let country = self.context.names.country(&row.required_text("country")?)?;
             let count = row.count("count")?.ok_or("no `count`")?;
             Ok((country, row.required_text("hour")?, count))
         };

@@ -60,6 +60,7 @@ async fn context() -> ImportContext {
     let zones = Arc::clone(&catalogue);
     ImportContext {
         store,
+        names: Arc::new(CountryNames::new(Arc::clone(&catalogue), None)),
         catalogue,
         clock: Arc::new(ManualClock::at(at(NOW))),
         settings: Arc::new(move |country| CountrySettings {
