@@ -309,3 +309,63 @@ resource "datadog_monitor" "pipeline_blind" {
     critical = 1
   }
 }
+
+resource "datadog_monitor" "pipeline_hours_overdue" {
+  name     = "headcount closes hours late"
+  type     = "query alert"
+  query    = "min(last_5m):max:headcount.pipeline.hours_overdue{env:prod} >= 1"
+  priority = 2
+  tags     = ["env:prod", "service:headcount"]
+
+  message = <<-EOT
+    {{#is_alert}}Hours of {{value}} countries ended more than 20 minutes ago and are not closed.{{/is_alert}}
+    {{#is_recovery}}All hours are closed.{{/is_recovery}}
+
+    Since {{local_time 'last_triggered_at' 'UTC'}} (UTC).
+    Datadog takes an hour's count until 55 minutes after its end.
+
+    https://headcount.example.com/status?tz=UTC&from={{eval "last_triggered_at_epoch-3*60*60*1000"}}&to={{eval "last_triggered_at_epoch+30*60*1000"}}
+
+    @slack-fleet-alerts
+  EOT
+
+  include_tags        = false
+  notify_audit        = false
+  notify_no_data      = false
+  renotify_interval   = 240
+  require_full_window = false
+
+  monitor_thresholds {
+    critical = 1
+  }
+}
+
+resource "datadog_monitor" "pipeline_series_refused" {
+  name     = "headcount sends less than there is"
+  type     = "query alert"
+  query    = "min(last_30m):max:headcount.pipeline.series_refused{env:prod} >= 1"
+  priority = 4
+  tags     = ["env:prod", "service:headcount"]
+
+  message = <<-EOT
+    {{#is_alert}}{{value}} countries or carriers are not sent: there would be more than datadog.max_series.{{/is_alert}}
+    {{#is_recovery}}All countries and carriers are sent.{{/is_recovery}}
+
+    Since {{local_time 'last_triggered_at' 'UTC'}} (UTC).
+    `headcount datadog cost` names them. Raise datadog.max_series, or datadog.min_carrier_devices.
+
+    https://headcount.example.com/?tz=UTC&from={{eval "last_triggered_at_epoch-3*60*60*1000"}}&to={{eval "last_triggered_at_epoch+30*60*1000"}}
+
+    @slack-fleet-alerts
+  EOT
+
+  include_tags        = false
+  notify_audit        = false
+  notify_no_data      = false
+  renotify_interval   = 240
+  require_full_window = false
+
+  monitor_thresholds {
+    critical = 1
+  }
+}

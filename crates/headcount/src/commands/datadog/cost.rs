@@ -6,6 +6,7 @@ use std::io::Write as _;
 
 use chrono::TimeDelta;
 use clap::{Args, ValueEnum};
+use model::quarantine::Reason;
 use model::{Carrier, Clock as _, Country};
 use serde_json::json;
 use store::now::ALIVE_DAYS;
@@ -47,13 +48,26 @@ const METRICS_PER_DISTRIBUTION: usize = 5;
 /// Custom metrics that come with each infrastructure host, by plan.
 const INCLUDED_PER_HOST: [(&str, usize); 2] = [("Pro", 100), ("Enterprise", 200)];
 
-/// headcount's own metrics; one process sends them.
-const PIPELINE_METRICS: [&str; 2] = ["blind", "watermark_lag_secs"];
+/// headcount's own metrics that have no tag of their own; one process sends them.
+const PIPELINE_METRICS: [&str; 12] = [
+    "blind",
+    "broker_connected",
+    "commit_p99_ms",
+    "hours_incomplete",
+    "hours_late",
+    "hours_overdue",
+    "hours_unsent",
+    "last_close_age_secs",
+    "newest_heartbeat_age_secs",
+    "series",
+    "series_refused",
+    "watermark_lag_secs",
+];
 
 /// What a row takes on Postgres' disk with its share of indexes, in bytes: measured, see the test
 /// `rows_take_as_much_room_as_the_cost_says`.
-const HEARTBEAT_ROW_BYTES: u64 = 188;
-const PRESENCE_ROW_BYTES: u64 = 106;
+const HEARTBEAT_ROW_BYTES: u64 = 184;
+const PRESENCE_ROW_BYTES: u64 = 94;
 
 const SECS_PER_DAY: u64 = 86_400;
 const HOURS_PER_DAY: u64 = 24;
@@ -207,7 +221,11 @@ fn reckon(facts: &Facts) -> Cost {
                 "datadog.carrier_now is off".to_owned(),
             )
         },
-        metric("pipeline.*", PIPELINE_METRICS.len(), String::new()),
+        metric(
+            "pipeline.*",
+            PIPELINE_METRICS.len() + Reason::ALL.len(),
+            "at most; `quarantined` has one for each reason that occurs".to_owned(),
+        ),
     ];
     if let Some(name) = &facts.legacy_metric {
         metrics.push(MetricCost {
@@ -404,15 +422,15 @@ mod tests {
     #[test]
     fn each_metric_is_counted_with_its_tags() {
         let cost = reckon(&facts());
-        assert_eq!(of(&cost), [2, 4, 2, 0, 2, 10]);
-        assert_eq!((cost.custom_metrics, cost.series), (20, 6));
+        assert_eq!(of(&cost), [2, 4, 2, 0, 23, 10]);
+        assert_eq!((cost.custom_metrics, cost.series), (41, 6));
         assert_eq!(names(&cost.new), "jp, jp/docomo, ph/dito, ph/smart");
         let more = Facts {
             carrier_now: true,
             legacy_metric: None,
             ..facts()
         };
-        assert_eq!(of(&reckon(&more)), [2, 4, 2, 4, 2]);
+        assert_eq!(of(&reckon(&more)), [2, 4, 2, 4, 23]);
     }
 
     #[test]
@@ -422,7 +440,7 @@ mod tests {
             ..facts()
         };
         let cost = reckon(&limited);
-        assert_eq!(of(&cost), [2, 2, 2, 0, 2, 10]);
+        assert_eq!(of(&cost), [2, 2, 2, 0, 23, 10]);
         assert_eq!(names(&cost.refused), "ph/globe, ph/smart");
         let text = text(&limited, &cost);
         assert!(text.contains("sent: 4 of at most 4"), "{text}");
@@ -473,14 +491,14 @@ mod tests {
         for part in [
             "headcount.hour.carrier_devices       4  2 carriers of fewer than 20 devices",
             "mccs.connection.hour.count          10  a distribution: 5 for each country",
-            "together                            20\n",
+            "together                            41\n",
             "100 (Pro) or 200 (Enterprise)",
             "for 1000000 devices that send every 300 seconds",
         ] {
             assert!(text.contains(part), "`{part}`:\n{text}");
         }
         let json = as_json(&facts, &cost);
-        assert_eq!(json["custom_metrics"], 20);
+        assert_eq!(json["custom_metrics"], 41);
         assert_eq!(json["metrics"][5]["custom_metrics"], 10);
         assert_eq!(json["new"][1], "jp/docomo");
         assert_eq!(json["included_per_host"]["pro"], 100);

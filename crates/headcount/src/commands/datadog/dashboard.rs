@@ -13,7 +13,7 @@ fn lines(query: &str, display_type: &str, formula: &str, alias: Option<&str>) ->
     json!({
         "display_type": display_type,
         "response_format": "timeseries",
-        "queries": [{ "data_source": "metrics", "name": "devices", "query": query }],
+        "queries": [{ "data_source": "metrics", "name": "count", "query": query }],
         "formulas": [shown],
     })
 }
@@ -52,7 +52,7 @@ pub(super) fn dashboard(plan: &Plan) -> Value {
     let reachable = [
         timeseries(
             "Reachable now, by country",
-            &[lines(&now, "line", "devices", None)],
+            &[lines(&now, "line", "count", None)],
         ),
         timeseries(
             "Reachable now, all countries",
@@ -60,13 +60,13 @@ pub(super) fn dashboard(plan: &Plan) -> Value {
                 lines(
                     &format!("sum:{prefix}.now.devices{{$env,$country}}"),
                     "line",
-                    "devices",
+                    "count",
                     Some("now"),
                 ),
                 lines(
                     &format!("sum:{prefix}.now.devices{{$env,$country}}"),
                     "line",
-                    "week_before(devices)",
+                    "week_before(count)",
                     Some("a week before"),
                 ),
             ],
@@ -84,7 +84,7 @@ pub(super) fn dashboard(plan: &Plan) -> Value {
                 &[lines(
                     &query,
                     "line",
-                    "anomalies(devices, 'robust', 3)",
+                    "anomalies(count, 'robust', 3)",
                     Some(&watched.name),
                 )],
             )
@@ -93,13 +93,23 @@ pub(super) fn dashboard(plan: &Plan) -> Value {
     let hourly = [
         timeseries(
             "Distinct devices in the hour, by country",
-            &[lines(&hours, "bars", "devices", None)],
+            &[lines(&hours, "bars", "count", None)],
         ),
         timeseries(
             "Distinct devices in the hour, by carrier (a device counts in each carrier it used)",
-            &[lines(&carriers, "bars", "devices", None)],
+            &[lines(&carriers, "bars", "count", None)],
         ),
     ];
+    let own = |title: &str, metrics: &[&str]| {
+        let requests: Vec<_> = metrics
+            .iter()
+            .map(|metric| {
+                let query = format!("max:{prefix}.pipeline.{metric}{{$env}}");
+                lines(&query, "line", "count", Some(metric))
+            })
+            .collect();
+        timeseries(title, &requests)
+    };
     let pipeline = [
         json!({ "definition": {
             "type": "check_status",
@@ -109,22 +119,35 @@ pub(super) fn dashboard(plan: &Plan) -> Value {
             "group_by": [],
             "tags": ["$env"],
         }}),
-        timeseries(
-            "Blind: 1 while a count is unknown",
-            &[lines(
-                &format!("max:{prefix}.pipeline.blind{{$env}}"),
-                "area",
-                "devices",
-                Some("blind"),
-            )],
+        own("Blind: 1 while a count is unknown", &["blind"]),
+        own(
+            "Seconds since: all stored, newest heartbeat, last close",
+            &[
+                "watermark_lag_secs",
+                "newest_heartbeat_age_secs",
+                "last_close_age_secs",
+            ],
+        ),
+        own(
+            "Hours: overdue, incomplete, late, unsent",
+            &[
+                "hours_overdue",
+                "hours_incomplete",
+                "hours_late",
+                "hours_unsent",
+            ],
+        ),
+        own(
+            "Countries and carriers sent, and refused",
+            &["series", "series_refused"],
         ),
         timeseries(
-            "Seconds back to the moment up to which everything is stored",
+            "Messages set aside in the last hour, by reason",
             &[lines(
-                &format!("max:{prefix}.pipeline.watermark_lag_secs{{$env}}"),
+                &format!("max:{prefix}.pipeline.quarantined{{$env}} by {{reason}}"),
                 "line",
-                "devices",
-                Some("seconds"),
+                "count",
+                None,
             )],
         ),
     ];
@@ -288,6 +311,6 @@ mod tests {
             only(VARIABLE, variable);
         }
         let widgets: usize = items(&dashboard, "widgets").iter().map(check_widget).sum();
-        assert_eq!(widgets, 2 + plan.countries.len() + 2 + 3);
+        assert_eq!(widgets, 2 + plan.countries.len() + 2 + 6);
     }
 }

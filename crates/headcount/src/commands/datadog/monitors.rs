@@ -36,6 +36,12 @@ const MISSING_AFTER_MINS: u32 = 30;
 /// How long headcount may be blind before it is told, in minutes.
 const BLIND_WINDOW_MINS: u32 = 10;
 
+/// How long hours must be overdue before it is told, in minutes; they are 20 minutes late by then.
+const OVERDUE_WINDOW_MINS: u32 = 5;
+
+/// How long series must be refused before it is told, in minutes.
+const REFUSED_WINDOW_MINS: u32 = 30;
+
 /// How many bad results of the service check in a row are told; there is one a minute.
 const CHECKS_UNTIL_ALERT: u32 = 5;
 
@@ -155,7 +161,13 @@ pub(super) fn monitors(plan: &Plan) -> Vec<Monitor> {
             ]
         })
         .collect();
-    monitors.extend([total(plan), can_count(plan), blind(plan)]);
+    monitors.extend([
+        total(plan),
+        can_count(plan),
+        blind(plan),
+        overdue(plan),
+        refused(plan),
+    ]);
     monitors
 }
 
@@ -411,35 +423,76 @@ fn can_count(plan: &Plan) -> Monitor {
     }
 }
 
-fn blind(plan: &Plan) -> Monitor {
+/// A metric of headcount itself that must be 0, and is not throughout the window.
+fn pipeline(
+    plan: &Plan,
+    metric: &str,
+    window_mins: u32,
+    priority: u8,
+    name: &str,
+    text: Text<'_>,
+) -> Monitor {
     Monitor {
-        key: "pipeline_blind".to_owned(),
-        name: "headcount is blind".to_owned(),
+        key: format!("pipeline_{metric}"),
+        name: name.to_owned(),
         kind: Kind::Metric,
         query: format!(
-            "min(last_{BLIND_WINDOW_MINS}m):max:{}.pipeline.blind{} >= 1",
+            "min(last_{window_mins}m):max:{}.pipeline.{metric}{} >= 1",
             plan.prefix,
             scope(plan, None)
         ),
-        message: message(
-            plan,
-            Text {
-                alert: "headcount is blind: in one country at least nobody can tell how many \
-                        devices are reachable."
-                    .to_owned(),
-                missing: Some("headcount's exporter is not heard any more.".to_owned()),
-                recovery: "headcount sees everything again.".to_owned(),
-                advice: "Gaps and watermarks on the status page say why.",
-                path: "/status".to_owned(),
-                time_zone: None,
-            },
-        ),
-        priority: 2,
+        missing_after_mins: text.missing.is_some().then_some(MISSING_AFTER_MINS),
+        message: message(plan, text),
+        priority,
         tags: tags(plan, None),
         thresholds: vec![("critical", 1.0)],
         window: None,
-        missing_after_mins: Some(MISSING_AFTER_MINS),
     }
+}
+
+fn blind(plan: &Plan) -> Monitor {
+    let text = Text {
+        alert: "headcount is blind: in one country at least nobody can tell how many devices are \
+                reachable."
+            .to_owned(),
+        missing: Some("headcount's exporter is not heard any more.".to_owned()),
+        recovery: "headcount sees everything again.".to_owned(),
+        advice: "Gaps and watermarks on the status page say why.",
+        path: "/status".to_owned(),
+        time_zone: None,
+    };
+    let name = "headcount is blind";
+    pipeline(plan, "blind", BLIND_WINDOW_MINS, 2, name, text)
+}
+
+fn overdue(plan: &Plan) -> Monitor {
+    let text = Text {
+        alert: "Hours of {{value}} countries ended more than 20 minutes ago and are not closed."
+            .to_owned(),
+        missing: None,
+        recovery: "All hours are closed.".to_owned(),
+        advice: "Datadog takes an hour's count until 55 minutes after its end.",
+        path: "/status".to_owned(),
+        time_zone: None,
+    };
+    let name = "headcount closes hours late";
+    pipeline(plan, "hours_overdue", OVERDUE_WINDOW_MINS, 2, name, text)
+}
+
+fn refused(plan: &Plan) -> Monitor {
+    let text = Text {
+        alert: "{{value}} countries or carriers are not sent: there would be more than \
+                datadog.max_series."
+            .to_owned(),
+        missing: None,
+        recovery: "All countries and carriers are sent.".to_owned(),
+        advice: "`headcount datadog cost` names them. Raise datadog.max_series, or \
+                 datadog.min_carrier_devices.",
+        path: "/".to_owned(),
+        time_zone: None,
+    };
+    let name = "headcount sends less than there is";
+    pipeline(plan, "series_refused", REFUSED_WINDOW_MINS, 4, name, text)
 }
 
 /// The service check, described as integrations describe theirs.
@@ -530,7 +583,7 @@ mod tests {
     #[test]
     fn fields_are_those_that_datadog_publishes() {
         let monitors = monitors(&example());
-        assert_eq!(monitors.len(), 2 * 3 + 3);
+        assert_eq!(monitors.len(), 2 * 3 + 5);
         for monitor in monitors {
             let body = monitor.to_json();
             only(MONITOR, &body);
@@ -579,6 +632,9 @@ mod tests {
              direction='below', alert_window='last_15m', interval=60, count_default_zero='false', \
              seasonality='weekly', timezone='Asia/Manila') >= 0.8"
         );
+        // The document explains this very query.
+        let document = include_str!("../../../../../docs/datadog.md");
+        assert!(document.contains(&format!("\n{}\n", query("ph_anomaly"))));
         assert!(query("in_anomaly").contains("timezone='Asia/Kolkata'"));
         assert!(!query("total_anomaly").contains("timezone"));
         assert_eq!(
