@@ -4,6 +4,8 @@ use std::path::Path;
 use std::process::Output;
 
 use headcount_tests::binary;
+use headcount_tests::eventually;
+use headcount_tests::http::get;
 use headcount_tests::world::{World, free_address};
 use serde_json::Value;
 
@@ -271,4 +273,67 @@ async fn the_cost_follows_what_was_heard_and_what_was_sent() {
         table.contains("New, not sent in the last 7 days: ph/smart"),
         "{table}"
     );
+}
+
+/// What `datadog cost` reckons is what the exporter then sends.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_exporter_sends_as_many_series_as_the_cost_says() {
+    let world = World::at("2026-11-21T00:00:00Z").await;
+    world
+        .sql(
+            "insert into countries values ('ph', 'Asia/Manila', 900, now()),
+                 ('jp', 'Asia/Tokyo', 900, now());
+             insert into carriers values ('ph', 1, 'globe', now()), ('ph', 2, 'smart', now()),
+                 ('ph', 3, 'dito', now()), ('jp', 1, 'docomo', now());
+             insert into devices (device_id, first_seen_at)
+             select 'd' || n, now() from generate_series(1, 4) n;
+             insert into last_heard (device_no, country, carrier_bit, latest, heard_at)
+             select device_no, case when device_no < 4 then 'ph' else 'jp' end,
+                    case when device_no < 4 then device_no else 1 end, true, now()
+             from devices;
+             insert into hourly_counts (country, hour, hour_end, devices, carriers, complete,
+                                        revision, closed_at)
+             select country, now() - interval '70 minutes', now() - interval '10 minutes', 90,
+                    counts::jsonb, true, 1, now()
+             from (values ('ph', '{\"globe\": 50, \"smart\": 25, \"dito\": 9}'),
+                          ('jp', '{\"docomo\": 30}')) c (country, counts)",
+        )
+        .await;
+    for (max_series, series) in [(100, 5), (3, 3)] {
+        let limit = ("HEADCOUNT_DATADOG__MAX_SERIES", max_series.to_string());
+        let mut cost = binary::command(&world, &["datadog", "cost", "--format", "json"]);
+        cost.env(limit.0, &limit.1);
+        let cost = tokio::task::spawn_blocking(move || cost.output());
+        let cost: Value = serde_json::from_slice(&cost.await.unwrap().unwrap().stdout).unwrap();
+        assert_eq!(cost["series"], series);
+        assert_eq!(cost["refused"].as_array().unwrap().len(), 5 - series);
+
+        world.sql("truncate emissions").await;
+        let probes = free_address();
+        let mut exporter = binary::command(&world, &["exporter"]);
+        exporter
+            .env(limit.0, &limit.1)
+            .env("HEADCOUNT_API__PROBES_LISTEN", probes.to_string());
+        let exporter = binary::Running::start(exporter);
+        eventually("both hours are sent", async || {
+            let sent = "select count(distinct country) from emissions";
+            (world.sql(sent).await == "2").then_some(())
+        })
+        .await;
+        eventually("as many series are sent", async || {
+            tokio::net::TcpStream::connect(probes).await.ok()?;
+            let metrics = get(probes, "/metrics").await.body;
+            let mut lines = metrics
+                .lines()
+                .filter_map(|line| line.split_once("_series "));
+            lines
+                .any(|(name, count)| name.starts_with("headcount_") && count == series.to_string())
+                .then_some(())
+        })
+        .await;
+        drop(exporter);
+        world
+            .sql("update leases set lease_until = '-infinity'")
+            .await;
+    }
 }

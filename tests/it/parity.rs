@@ -221,6 +221,22 @@ async fn equal_counts_are_told_from_missing_ones() {
     let (code, answer) = compare(&world, &[&equal]).await;
     assert_eq!(code, Some(0), "{answer:#}");
 
+    // As many, and not the same: equal, and told where the list is there.
+    let list = files.write(
+        "devices.csv",
+        "device_id,country,time\nghost,ph,2026-11-21T09:30:00Z\nafter,ph,2026-11-21T11:30:00Z\n",
+    );
+    let two = files.write("two.csv", &[header, nine, eleven].concat());
+    let (_, answer) = compare(&world, &[&two, "--devices", &list]).await;
+    assert_eq!(answer["items"][0]["equal"], true);
+    assert_eq!(
+        reasons(&answer, "2026-11-21T17:00:00+08:00"),
+        [
+            json!(["unknown", 1, false, ["ghost"]]),
+            json!(["unknown", -1, false, ["early"]]),
+        ]
+    );
+
     let holed = files.write("holed.csv", &[header, nine, eleven].concat());
     let (code, answer) = compare(&world, &[&holed]).await;
     assert_eq!(code, Some(1));

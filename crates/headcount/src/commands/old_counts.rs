@@ -8,13 +8,16 @@ use model::{Catalogue, Country, Instant, ZoneHistory};
 
 use super::rows::{instant, shown};
 
-/// How a local date and time may be written.
-const LOCAL_FORMATS: [&str; 4] = [
-    "%Y-%m-%dT%H:%M:%S",
+/// How a date and time without an offset may be written; seconds may have a fraction.
+const FORMATS: [&str; 4] = [
+    "%Y-%m-%dT%H:%M:%S%.f",
     "%Y-%m-%dT%H:%M",
-    "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%d %H:%M:%S%.f",
     "%Y-%m-%d %H:%M",
 ];
+
+/// What stands behind a time by UTC where SQL engines write it.
+const UTC_SUFFIX: &str = " UTC";
 
 /// Countries by their code, their English name, or the name that the old metric had for them.
 #[derive(Debug)]
@@ -66,9 +69,15 @@ pub(super) fn hour_start(
     if let Some(start) = instant(text) {
         return Ok(start);
     }
-    let local = LOCAL_FORMATS
-        .iter()
-        .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok());
+    let read = |text: &str| {
+        FORMATS
+            .iter()
+            .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
+    };
+    if let Some(by_utc) = text.strip_suffix(UTC_SUFFIX).and_then(read) {
+        return Ok(by_utc.and_utc());
+    }
+    let local = read(text);
     let Some(local) = local else {
         return Err(format!(
             "`hour` is {}: RFC 3339, or local date and time as in `2026-11-21T10:00`",
@@ -86,6 +95,29 @@ pub(super) fn hour_start(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hours_are_local_unless_they_say_otherwise() {
+        let ph = Country::parse("ph").unwrap();
+        let zones = ZoneHistory::always(chrono_tz::Tz::Asia__Manila);
+        let start = |text: &str| hour_start(text, ph, &zones);
+        let ten: Instant = "2026-11-21T02:00:00Z".parse().unwrap();
+        for text in [
+            "2026-11-21T10:00",
+            "2026-11-21 10:00",
+            "2026-11-21T10:00:00",
+            "2026-11-21 10:00:00.000",
+            "2026-11-21 02:00:00.000 UTC",
+            "2026-11-21T02:00:00.000Z",
+            "2026-11-21T10:00:00+08:00",
+            "1795226400",
+        ] {
+            assert_eq!(start(text), Ok(ten), "{text}");
+        }
+        for text in ["", "10:00", "2026-11-21 10:00 Asia/Manila", "UTC", " UTC"] {
+            assert!(start(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn countries_go_by_code_by_name_and_by_the_old_metrics_name() {

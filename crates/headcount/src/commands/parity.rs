@@ -159,10 +159,11 @@ pub(crate) async fn parity(args: ParityArgs, app: &App) -> anyhow::Result<ExitCo
         };
         let reasons = match (&ours, &listed) {
             (None, _) => vec![Reason::not_counted(*count)],
-            (Some(_), _) if difference == Some(0) => Vec::new(),
+            // Two counts may be the same number of different devices.
             (Some(ours), Some(listed)) => {
                 explain::proven(&mut comparison, *country, *start, *count, ours, listed).await?
             }
+            (Some(_), None) if difference == Some(0) => Vec::new(),
             (Some(ours), None) => {
                 explain::possible(&mut comparison, *country, *start, *count, ours).await?
             }

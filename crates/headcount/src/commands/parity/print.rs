@@ -36,7 +36,7 @@ pub(super) fn table(compared: &[Compared]) -> String {
     );
     for hour in compared
         .iter()
-        .filter(|hour| hour.difference() != 0 || !hour.is_equal)
+        .filter(|hour| !hour.is_equal || !hour.reasons.is_empty())
     {
         let reasons: Vec<_> = hour.reasons.iter().map(reason).collect();
         let within = if hour.is_equal {
