@@ -57,7 +57,7 @@ resource "datadog_monitor" "in_floor" {
   tags     = ["country:in", "env:prod", "service:headcount"]
 
   message = <<-EOT
-    {{#is_alert}}India: {{value}} devices reachable, of 1 at the least.{{/is_alert}}
+    {{#is_alert}}India: {{eval "int(value)"}} devices reachable, of 1 at the least.{{/is_alert}}
     {{#is_recovery}}India: above its floor again.{{/is_recovery}}
 
     Since {{local_time 'last_triggered_at' 'Asia/Kolkata'}} (Asia/Kolkata).
@@ -155,7 +155,7 @@ resource "datadog_monitor" "ph_floor" {
   tags     = ["country:ph", "env:prod", "service:headcount"]
 
   message = <<-EOT
-    {{#is_alert}}Philippines: {{value}} devices reachable, of 1200 at the least.{{/is_alert}}
+    {{#is_alert}}Philippines: {{eval "int(value)"}} devices reachable, of 1200 at the least.{{/is_alert}}
     {{#is_recovery}}Philippines: above its floor again.{{/is_recovery}}
 
     Since {{local_time 'last_triggered_at' 'Asia/Manila'}} (Asia/Manila).
@@ -318,7 +318,7 @@ resource "datadog_monitor" "pipeline_hours_overdue" {
   tags     = ["env:prod", "service:headcount"]
 
   message = <<-EOT
-    {{#is_alert}}Hours of {{value}} countries ended more than 20 minutes ago and are not closed.{{/is_alert}}
+    {{#is_alert}}Hours of {{eval "int(value)"}} countries ended more than 20 minutes ago and are not closed.{{/is_alert}}
     {{#is_recovery}}All hours are closed.{{/is_recovery}}
 
     Since {{local_time 'last_triggered_at' 'UTC'}} (UTC).
@@ -348,7 +348,7 @@ resource "datadog_monitor" "pipeline_series_refused" {
   tags     = ["env:prod", "service:headcount"]
 
   message = <<-EOT
-    {{#is_alert}}{{value}} countries or carriers are not sent: there would be more than datadog.max_series.{{/is_alert}}
+    {{#is_alert}}{{eval "int(value)"}} countries or carriers are not sent: there would be more than datadog.max_series.{{/is_alert}}
     {{#is_recovery}}All countries and carriers are sent.{{/is_recovery}}
 
     Since {{local_time 'last_triggered_at' 'UTC'}} (UTC).

@@ -13,7 +13,7 @@ fn lines(query: &str, display_type: &str, formula: &str, alias: Option<&str>) ->
     json!({
         "display_type": display_type,
         "response_format": "timeseries",
-        "queries": [{ "data_source": "metrics", "name": "count", "query": query }],
+        "queries": [{ "data_source": "metrics", "name": "query1", "query": query }],
         "formulas": [shown],
     })
 }
@@ -52,7 +52,7 @@ pub(super) fn dashboard(plan: &Plan) -> Value {
     let reachable = [
         timeseries(
             "Reachable now, by country",
-            &[lines(&now, "line", "count", None)],
+            &[lines(&now, "line", "query1", None)],
         ),
         timeseries(
             "Reachable now, all countries",
@@ -60,13 +60,13 @@ pub(super) fn dashboard(plan: &Plan) -> Value {
                 lines(
                     &format!("sum:{prefix}.now.devices{{$env,$country}}"),
                     "line",
-                    "count",
+                    "query1",
                     Some("now"),
                 ),
                 lines(
                     &format!("sum:{prefix}.now.devices{{$env,$country}}"),
                     "line",
-                    "week_before(count)",
+                    "week_before(query1)",
                     Some("a week before"),
                 ),
             ],
@@ -84,7 +84,7 @@ pub(super) fn dashboard(plan: &Plan) -> Value {
                 &[lines(
                     &query,
                     "line",
-                    "anomalies(count, 'robust', 3)",
+                    "anomalies(query1, 'robust', 3)",
                     Some(&watched.name),
                 )],
             )
@@ -93,11 +93,11 @@ pub(super) fn dashboard(plan: &Plan) -> Value {
     let hourly = [
         timeseries(
             "Distinct devices in the hour, by country",
-            &[lines(&hours, "bars", "count", None)],
+            &[lines(&hours, "bars", "query1", None)],
         ),
         timeseries(
             "Distinct devices in the hour, by carrier (a device counts in each carrier it used)",
-            &[lines(&carriers, "bars", "count", None)],
+            &[lines(&carriers, "bars", "query1", None)],
         ),
     ];
     let own = |title: &str, metrics: &[&str]| {
@@ -105,7 +105,7 @@ pub(super) fn dashboard(plan: &Plan) -> Value {
             .iter()
             .map(|metric| {
                 let query = format!("max:{prefix}.pipeline.{metric}{{$env}}");
-                lines(&query, "line", "count", Some(metric))
+                lines(&query, "line", "query1", Some(metric))
             })
             .collect();
         timeseries(title, &requests)
@@ -146,7 +146,7 @@ pub(super) fn dashboard(plan: &Plan) -> Value {
             &[lines(
                 &format!("max:{prefix}.pipeline.quarantined{{$env}} by {{reason}}"),
                 "line",
-                "count",
+                "query1",
                 None,
             )],
         ),

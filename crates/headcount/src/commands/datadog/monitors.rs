@@ -55,6 +55,9 @@ const RENOTIFY_MINS: u32 = 240;
 const LINK_FROM: &str = r#"{{eval "last_triggered_at_epoch-3*60*60*1000"}}"#;
 const LINK_TO: &str = r#"{{eval "last_triggered_at_epoch+30*60*1000"}}"#;
 
+/// The value that set a monitor off, without a fraction.
+const WHOLE_VALUE: &str = r#"{{eval "int(value)"}}"#;
+
 /// What kind of monitor it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -303,7 +306,7 @@ fn anomaly(plan: &Plan, watched: &Watched) -> Monitor {
 fn floor(plan: &Plan, watched: &Watched) -> Monitor {
     let Watched { floor_devices, .. } = watched;
     let scope = scope(plan, Some(watched));
-    let alert = format!("{{{{value}}}} devices reachable, of {floor_devices} at the least.");
+    let alert = format!("{WHOLE_VALUE} devices reachable, of {floor_devices} at the least.");
     Monitor {
         key: format!("{}_floor", watched.country),
         name: format!("{}: hardly any device reachable", watched.name),
@@ -467,8 +470,9 @@ fn blind(plan: &Plan) -> Monitor {
 
 fn overdue(plan: &Plan) -> Monitor {
     let text = Text {
-        alert: "Hours of {{value}} countries ended more than 20 minutes ago and are not closed."
-            .to_owned(),
+        alert: format!(
+            "Hours of {WHOLE_VALUE} countries ended more than 20 minutes ago and are not closed."
+        ),
         missing: None,
         recovery: "All hours are closed.".to_owned(),
         advice: "Datadog takes an hour's count until 55 minutes after its end.",
@@ -481,9 +485,10 @@ fn overdue(plan: &Plan) -> Monitor {
 
 fn refused(plan: &Plan) -> Monitor {
     let text = Text {
-        alert: "{{value}} countries or carriers are not sent: there would be more than \
-                datadog.max_series."
-            .to_owned(),
+        alert: format!(
+            "{WHOLE_VALUE} countries or carriers are not sent: there would be more than \
+             datadog.max_series."
+        ),
         missing: None,
         recovery: "All countries and carriers are sent.".to_owned(),
         advice: "`headcount datadog cost` names them. Raise datadog.max_series, or \
@@ -570,7 +575,7 @@ mod tests {
         "/is_no_data",
         "#is_recovery",
         "/is_recovery",
-        "value",
+        "eval \"int(value)\"",
         "check_message",
     ];
 
