@@ -124,7 +124,7 @@ pub(crate) async fn assets(args: &AssetsArgs, app: &App) -> anyhow::Result<()> {
             .config
             .exporter()
             .env
-            .map(|env| exporter::dogstatsd::tag_value(&env)),
+            .map(|env| exporter::dogstatsd::line::tag_value(&env)),
         public_url,
         handles: args.notify.clone(),
         countries,

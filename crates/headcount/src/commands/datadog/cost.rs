@@ -11,6 +11,7 @@ use model::{Carrier, Clock as _, Country};
 use serde_json::json;
 use store::now::ALIVE_DAYS;
 use store::series::Series;
+use telemetry::Pipeline;
 
 use crate::app::App;
 
@@ -48,21 +49,12 @@ const METRICS_PER_DISTRIBUTION: usize = 5;
 /// Custom metrics that come with each infrastructure host, by plan.
 const INCLUDED_PER_HOST: [(&str, usize); 2] = [("Pro", 100), ("Enterprise", 200)];
 
-/// headcount's own metrics that have no tag of their own; one process sends them.
-const PIPELINE_METRICS: [&str; 12] = [
-    "blind",
-    "broker_connected",
-    "commit_p99_ms",
-    "hours_incomplete",
-    "hours_late",
-    "hours_overdue",
-    "hours_unsent",
-    "last_close_age_secs",
-    "newest_heartbeat_age_secs",
-    "series",
-    "series_refused",
-    "watermark_lag_secs",
-];
+/// headcount's own metrics; one process sends them. One that is divided by the reason of a quarantine has
+/// as many as there are reasons, at most.
+fn pipeline_metrics() -> usize {
+    let each = |metric: &Pipeline| metric.tag().map_or(1, |_| Reason::ALL.len());
+    Pipeline::ALL.iter().map(each).sum()
+}
 
 /// What a row takes on Postgres' disk with its share of indexes, in bytes: measured, see the test
 /// `rows_take_as_much_room_as_the_cost_says`.
@@ -223,7 +215,7 @@ fn reckon(facts: &Facts) -> Cost {
         },
         metric(
             "pipeline.*",
-            PIPELINE_METRICS.len() + Reason::ALL.len(),
+            pipeline_metrics(),
             "at most; `quarantined` has one for each reason that occurs".to_owned(),
         ),
     ];

@@ -616,6 +616,21 @@ mod tests {
         }
     }
 
+    /// Monitors of metrics that nobody sends stay silent for ever.
+    #[test]
+    fn monitors_of_headcount_itself_are_of_metrics_that_are_sent() {
+        let names: Vec<_> = telemetry::Pipeline::ALL
+            .iter()
+            .map(|metric| metric.full_name())
+            .chain([telemetry::metrics::CAN_COUNT.to_owned()])
+            .collect();
+        for monitor in monitors(&example()) {
+            if let Some(metric) = monitor.key.strip_prefix("pipeline_") {
+                assert!(names.contains(&format!("pipeline.{metric}")), "{metric}");
+            }
+        }
+    }
+
     #[test]
     fn names_and_keys_are_unique() {
         let monitors = monitors(&example());
