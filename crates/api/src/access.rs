@@ -19,13 +19,18 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Uri, header, uri::Authority};
+use axum::http::{HeaderMap, HeaderName, Uri, header, uri::Authority};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
+use store::audit::Deed;
 use subtle::{Choice, ConstantTimeEq as _};
 
+use crate::Context;
 use crate::problem::Problem;
+
+/// Whether a browser sends a request for a page of its own site, of another, or for a person.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The fewest characters of a password. There is no bound on attempts, so it must not be guessable.
 const MIN_PASSWORD_CHARS: usize = 12;
@@ -252,9 +257,26 @@ pub(crate) struct Caller {
 pub(crate) struct Operator(Caller);
 
 impl Operator {
-    /// For the log.
+    /// What they are called where it is noted what they did.
     pub(crate) fn name(&self) -> &str {
         &self.0.name
+    }
+
+    /// Notes that they look at something, before it is shown to them.
+    pub(crate) async fn note(
+        &self,
+        context: &Context,
+        action: &'static str,
+        subject: &str,
+    ) -> Result<(), Problem> {
+        let deed = Deed {
+            at: context.clock.now(),
+            actor: self.name().to_owned(),
+            action,
+            subject: subject.to_owned(),
+            detail: serde_json::json!({}),
+        };
+        Ok(context.store.note_deed(&deed).await?)
     }
 }
 
@@ -288,6 +310,29 @@ pub(crate) async fn admit(
         tracing::info!("somebody was refused: their name and password are not among ours");
     }
     Problem::not_signed_in().into_response()
+}
+
+/// Answers 403 to changes that a page of another site sends through somebody's browser. The browser
+/// brings their password along, or the way to loopback, and says where the page is from.
+pub(crate) async fn refuse_foreign_sites(request: Request, next: Next) -> Response {
+    if !request.method().is_safe() && is_of_another_site(request.headers()) {
+        return Problem::from_another_site().into_response();
+    }
+    next.run(request).await
+}
+
+/// Programs send none of these headers, and pass.
+fn is_of_another_site(headers: &HeaderMap) -> bool {
+    let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or(""));
+    // What a browser says of itself holds also behind a proxy that changes the host.
+    if let Some(site) = text(SEC_FETCH_SITE) {
+        return site != "same-origin" && site != "none";
+    }
+    let Some(origin) = text(header::ORIGIN) else {
+        return false;
+    };
+    let authority = origin.split_once("://").map(|(_, authority)| authority);
+    authority.is_none() || authority != text(header::HOST)
 }
 
 /// Whether only this machine can reach an address; also one of IPv4 written as IPv6.
@@ -426,6 +471,43 @@ mod tests {
             shown.contains("finance") && !shown.contains("twelve"),
             "{shown}"
         );
+    }
+
+    #[test]
+    fn a_page_of_another_site_gives_itself_away() {
+        let foreign = |shown: &[(&'static str, &str)]| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, "headcount.example:8080".parse().unwrap());
+            for (name, value) in shown {
+                headers.insert(*name, value.parse().unwrap());
+            }
+            is_of_another_site(&headers)
+        };
+        for ours in [
+            &[][..],
+            &[("origin", "http://headcount.example:8080")],
+            &[
+                ("sec-fetch-site", "same-origin"),
+                ("origin", "https://public.example"),
+            ],
+            &[("sec-fetch-site", "none")],
+        ] {
+            assert!(!foreign(ours), "{ours:?}");
+        }
+        for theirs in [
+            &[("origin", "http://evil.example")][..],
+            &[("origin", "null")],
+            &[("origin", "http://headcount.example")],
+            &[("origin", "http://evil.example/://headcount.example:8080")],
+            &[("sec-fetch-site", "cross-site")],
+            &[("sec-fetch-site", "same-site")],
+            &[
+                ("sec-fetch-site", "cross-site"),
+                ("origin", "http://headcount.example:8080"),
+            ],
+        ] {
+            assert!(foreign(theirs), "{theirs:?}");
+        }
     }
 
     #[test]

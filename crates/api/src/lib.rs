@@ -1,11 +1,13 @@
 //! The HTTP API: counts, devices, the pipeline's status, probes, OpenAPI.
 //!
-//! It only reads. A request goes `access` (may this caller ask at all?) → `extract` (are the
-//! parameters well-formed?) → one file of `routes` per noun, which asks [`store`] and shapes the
-//! answer. Whatever goes wrong on the way becomes a `problem`.
+//! It reads, but for what people mark on the axis of time. A request goes `access` (may this caller
+//! ask at all?) → `extract` and `body` (is what they ask well-formed?) → one file of `routes` per noun,
+//! which asks [`store`] and shapes the answer. Whatever goes wrong on the way becomes a `problem`.
 
 mod access;
+mod body;
 mod caching;
+mod cursor;
 mod extract;
 mod live;
 mod openapi;
@@ -84,6 +86,10 @@ pub struct Context {
     catalogue: Arc<model::Catalogue>,
     health: telemetry::Health,
     live: Arc<live::Live>,
+    /// Places for those who follow the stream.
+    followers: Arc<Semaphore>,
+    /// Ends the stream.
+    ended: CancellationToken,
 }
 
 impl Context {
@@ -102,6 +108,8 @@ impl Context {
             catalogue,
             health,
             live: Arc::default(),
+            followers: Arc::new(Semaphore::new(routes::stream::MAX_FOLLOWERS)),
+            ended: CancellationToken::new(),
         }
     }
 
@@ -154,10 +162,11 @@ pub fn bind(config: &Config) -> anyhow::Result<TcpListener> {
 pub async fn run(
     listener: TcpListener,
     config: Config,
-    context: Context,
+    mut context: Context,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     context.health.ready("api");
+    context.ended = shutdown.clone();
     serve(listener, guarded_router(&config, context), shutdown).await
 }
 
@@ -254,7 +263,9 @@ fn routes(context: Context) -> Router {
 }
 
 fn admitted(router: Router, access: Access) -> Router {
-    router.layer(middleware::from_fn_with_state(access, access::admit))
+    router
+        .layer(middleware::from_fn(access::refuse_foreign_sites))
+        .layer(middleware::from_fn_with_state(access, access::admit))
 }
 
 fn observed(router: Router) -> Router {
@@ -265,7 +276,8 @@ fn observed(router: Router) -> Router {
 async fn observe(request: Request, next: Next) -> Response {
     Counter::Requests.add(1);
     let mut response = if request.method() == Method::TRACE {
-        Problem::method_not_allowed(request.method()).into_response()
+        let allowed = [(header::ALLOW, "GET,HEAD")];
+        (allowed, Problem::method_not_allowed(request.method())).into_response()
     } else {
         next.run(request).await
     };

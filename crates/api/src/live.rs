@@ -9,6 +9,7 @@ use model::horizon::now_is_known;
 use model::{Clock, Country, Gap, Horizon, Instant};
 use store::Store;
 use store::countries::CountryRow;
+use store::hours::HourlyCount;
 use store::now::Reachable;
 use store::presence::Counts;
 use tokio::sync::Mutex;
@@ -16,6 +17,13 @@ use tokio::sync::Mutex;
 /// A reading is shown for so long before the next is made. A page that asks every two seconds and
 /// a hundred that do cost the database the same.
 const SHOWN_FOR: Duration = Duration::from_secs(1);
+
+/// So far back hours are held that were closed. Somebody who follows the stream misses none, even if
+/// the database was slow for a while, or an hour became visible after one that was closed later.
+const CLOSINGS_HELD: TimeDelta = TimeDelta::minutes(10);
+
+/// The most closings that are read at once.
+pub(crate) const MAX_CLOSINGS: u32 = 1000;
 
 /// Silent devices are counted this often: nobody falls silent within a minute, a day is the least.
 const SILENT_COUNTED_EVERY: Duration = Duration::from_secs(60);
@@ -110,6 +118,7 @@ pub(crate) struct Live {
 struct Newest {
     reading: Option<(std::time::Instant, Arc<Reading>)>,
     silent: Option<(std::time::Instant, HashMap<Country, i64>)>,
+    closings: Option<(std::time::Instant, Arc<Vec<HourlyCount>>)>,
 }
 
 impl Live {
@@ -138,5 +147,24 @@ impl Live {
         let reading = Arc::new(Reading::take(store, now, silent).await?);
         newest.reading = Some((std::time::Instant::now(), Arc::clone(&reading)));
         Ok(reading)
+    }
+
+    /// The hours that were closed or counted again in the last minutes, give or take a second, in
+    /// that order.
+    pub(crate) async fn closings(
+        &self,
+        store: &Store,
+        clock: &dyn Clock,
+    ) -> store::Result<Arc<Vec<HourlyCount>>> {
+        let mut newest = self.newest.lock().await;
+        if let Some((taken, closings)) = &newest.closings
+            && taken.elapsed() < SHOWN_FOR
+        {
+            return Ok(Arc::clone(closings));
+        }
+        let since = clock.now() - CLOSINGS_HELD;
+        let closings = Arc::new(store.hours_closed_since(since, MAX_CLOSINGS).await?);
+        newest.closings = Some((std::time::Instant::now(), Arc::clone(&closings)));
+        Ok(closings)
     }
 }

@@ -8,7 +8,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::Context;
-use crate::routes::{countries, devices, hours, now, probes, status};
+use crate::routes::{
+    audit, countries, devices, distinct, heatmap, hours, marks, now, probes, silent, splits,
+    status, stream,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -20,14 +23,16 @@ use crate::routes::{countries, devices, hours, now, probes, status};
             Times are RFC 3339 with the country's offset. Errors are RFC 9457 problem details \
             (`application/problem+json`). Lists are `{\"items\": […], \"next\": cursor or null}`.\n\n\
             Where access control is on, everything but `/livez` and `/readyz` needs HTTP basic \
-            authentication and is answered with 401 without it. Viewers see counts and status, \
-            operators single devices as well."
+            authentication and is answered with 401 without it. Viewers see counts, marks and \
+            status; operators see single devices as well, and make marks."
     ),
     tags(
         (name = "counts", description = "Devices per country, carrier and hour."),
-        (name = "devices", description = "Single devices."),
+        (name = "devices", description = "Single devices, and who looked at them."),
+        (name = "marks", description = "What people mark on the axis of time."),
         (name = "pipeline", description = "Whether headcount itself can count.")
-    )
+    ),
+    components(schemas(stream::CountsEvent, stream::HourEvent))
 )]
 struct Description;
 
@@ -39,7 +44,18 @@ pub(crate) fn routes() -> OpenApiRouter<Context> {
         .routes(routes!(hours::json))
         .routes(routes!(hours::csv))
         .routes(routes!(now::series))
+        .routes(routes!(distinct::distinct))
+        .routes(routes!(splits::splits))
+        .routes(routes!(heatmap::heatmap))
+        .routes(routes!(stream::follow))
+        .routes(routes!(silent::json))
+        .routes(routes!(silent::csv))
         .routes(routes!(devices::one))
+        .routes(routes!(audit::list))
+        .routes(routes!(marks::annotations, marks::add_annotation))
+        .routes(routes!(marks::remove_annotation))
+        .routes(routes!(marks::maintenance, marks::add_maintenance))
+        .routes(routes!(marks::remove_maintenance))
         .routes(routes!(status::status))
         .routes(routes!(probes::livez))
         .routes(routes!(probes::readyz))

@@ -48,7 +48,8 @@ The pages are not in this build: run `make web` (or `make demo`) and build again
 /// Answers what no route of the API does.
 pub(crate) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     if method != Method::GET && method != Method::HEAD {
-        return Problem::method_not_allowed(&method).into_response();
+        let allowed = [(header::ALLOW, "GET,HEAD")];
+        return (allowed, Problem::method_not_allowed(&method)).into_response();
     }
     let path = uri.path().trim_start_matches('/');
     let first = path.split('/').next().unwrap_or_default();

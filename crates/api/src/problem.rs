@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use model::Country;
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
 
 /// The content type of every error.
 pub(crate) const CONTENT_TYPE: &str = "application/problem+json";
@@ -39,7 +40,12 @@ enum Kind {
     UnknownCountry,
     UnknownDevice,
     NoSuchPath,
+    UnknownMark,
     MethodNotAllowed,
+    FromAnotherSite,
+    BodyTooSlow,
+    BodyTooLarge,
+    NotJson,
     HostNotServed,
     Internal,
     DatabaseAway,
@@ -81,6 +87,31 @@ impl Kind {
                 S::NOT_FOUND,
                 "urn:headcount:problem:no-such-path",
                 "Nothing here",
+            ),
+            Self::UnknownMark => (
+                S::NOT_FOUND,
+                "urn:headcount:problem:unknown-mark",
+                "No such mark",
+            ),
+            Self::FromAnotherSite => (
+                S::FORBIDDEN,
+                "urn:headcount:problem:from-another-site",
+                "Sent by another site",
+            ),
+            Self::BodyTooSlow => (
+                S::REQUEST_TIMEOUT,
+                "urn:headcount:problem:body-too-slow",
+                "The body did not come",
+            ),
+            Self::BodyTooLarge => (
+                S::PAYLOAD_TOO_LARGE,
+                "urn:headcount:problem:body-too-large",
+                "The body is too large",
+            ),
+            Self::NotJson => (
+                S::UNSUPPORTED_MEDIA_TYPE,
+                "urn:headcount:problem:not-json",
+                "Not JSON",
             ),
             Self::MethodNotAllowed => (
                 S::METHOD_NOT_ALLOWED,
@@ -188,6 +219,14 @@ impl Problem {
         }
     }
 
+    /// The same about another parameter: where a country is not part of the path.
+    pub(crate) fn about(self, parameter: &'static str) -> Self {
+        Self {
+            parameter: Some(parameter),
+            ..self
+        }
+    }
+
     /// The query as a whole cannot be read: a parameter that nobody knows, or one given twice.
     pub(crate) fn bad_query(reason: &str) -> Self {
         Self::new(
@@ -210,6 +249,61 @@ impl Problem {
         )
     }
 
+    /// The body cannot be read as what it should be.
+    pub(crate) fn bad_body(reason: &str) -> Self {
+        Self::new(
+            Kind::BadParameter,
+            format!(
+                "the body cannot be used: {}",
+                shortened(reason, MAX_REASON_CHARS)
+            ),
+        )
+    }
+
+    /// The body says that it is something else than JSON.
+    pub(crate) fn not_json() -> Self {
+        Self::new(
+            Kind::NotJson,
+            "the body is JSON: send it with `Content-Type: application/json`",
+        )
+    }
+
+    /// The body is longer than any that could be meant.
+    pub(crate) fn body_too_large(max_bytes: usize) -> Self {
+        Self::new(
+            Kind::BodyTooLarge,
+            format!("a body may have {max_bytes} bytes"),
+        )
+    }
+
+    /// The body did not arrive.
+    pub(crate) fn body_too_slow(patience: Duration) -> Self {
+        let secs = patience.as_secs();
+        Self::new(
+            Kind::BodyTooSlow,
+            format!("a body has to arrive within {secs} s"),
+        )
+    }
+
+    /// A browser says that the page of somebody else sends this.
+    pub(crate) fn from_another_site() -> Self {
+        Self::new(
+            Kind::FromAnotherSite,
+            "a page of another site may not change anything here",
+        )
+    }
+
+    /// A number that belongs to no mark of this kind.
+    pub(crate) fn unknown_mark(number: i64) -> Self {
+        Self {
+            parameter: Some("id"),
+            ..Self::new(
+                Kind::UnknownMark,
+                format!("nothing here has the id {number}"),
+            )
+        }
+    }
+
     /// Nobody we know asks for more than the probes.
     pub(crate) fn not_signed_in() -> Self {
         Self::new(
@@ -222,7 +316,7 @@ impl Problem {
     pub(crate) fn for_operators_only() -> Self {
         Self::new(
             Kind::ForOperatorsOnly,
-            "single devices are shown to operators only; sign in as one",
+            "single devices are shown to operators only, and only they change anything; sign in as one",
         )
     }
 
@@ -264,7 +358,7 @@ impl Problem {
     /// The path exists, the method does not.
     pub(crate) fn method_not_allowed(method: &Method) -> Self {
         let detail = format!(
-            "{} does not work here; GET and HEAD do",
+            "{} does not work here; the header `Allow` says what does",
             quoted(method.as_str())
         );
         Self::new(Kind::MethodNotAllowed, detail)
@@ -334,6 +428,75 @@ impl Problem {
     }
 }
 
+/// What every question may be answered with instead of an answer, for the description of the API.
+pub(crate) struct Refusals;
+
+impl utoipa::IntoResponses for Refusals {
+    fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
+        BTreeMap::from([
+            refusal(
+                400,
+                "A parameter is wrong; the detail names it and the fix.",
+            ),
+            refusal(
+                401,
+                "Access control is on, and the request does not prove who sends it.",
+            ),
+            refusal(
+                404,
+                "What the path names is not there; the detail says what is.",
+            ),
+            refusal(
+                503,
+                "The database is away, or too much is asked; ask again after `Retry-After`.",
+            ),
+            refusal(504, "It took too long; ask for less."),
+        ])
+    }
+}
+
+/// The same where only operators may ask.
+pub(crate) struct OperatorRefusals;
+
+impl utoipa::IntoResponses for OperatorRefusals {
+    fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
+        let mut responses = Refusals::responses();
+        responses.extend([refusal(403, "The caller is no operator.")]);
+        responses
+    }
+}
+
+/// The same where something is changed.
+pub(crate) struct ChangeRefusals;
+
+impl utoipa::IntoResponses for ChangeRefusals {
+    fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
+        let mut responses = Refusals::responses();
+        responses.extend([
+            refusal(
+                403,
+                "The caller is no operator, or a page of another site sent this.",
+            ),
+            refusal(408, "The body did not arrive in time."),
+            refusal(413, "The body is too large."),
+            refusal(415, "The body is not said to be JSON."),
+        ]);
+        responses
+    }
+}
+
+fn refusal(status: u16, description: &str) -> (String, RefOr<utoipa::openapi::Response>) {
+    let schema = utoipa::openapi::Ref::from_schema_name("ProblemDetails");
+    let content = utoipa::openapi::ContentBuilder::new()
+        .schema(Some(schema))
+        .build();
+    let response = utoipa::openapi::ResponseBuilder::new()
+        .description(description)
+        .content(CONTENT_TYPE, content)
+        .build();
+    (status.to_string(), response.into())
+}
+
 impl From<store::Error> for Problem {
     fn from(error: store::Error) -> Self {
         if error.is_pool_exhausted() || error.is_away() {
@@ -375,9 +538,6 @@ impl IntoResponse for Problem {
             }
             Kind::NotSignedIn => {
                 headers.insert(header::WWW_AUTHENTICATE, CHALLENGE);
-            }
-            Kind::MethodNotAllowed => {
-                headers.insert(header::ALLOW, HeaderValue::from_static("GET,HEAD"));
             }
             _ => {}
         }

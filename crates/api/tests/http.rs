@@ -26,6 +26,8 @@ use serde_json::{Value, json};
 use store::batch::Batch;
 use store::countries::CountrySettings;
 use store::gaps::GapChange;
+use store::heartbeats::{Delivery, HeartbeatRow};
+use store::import::DeviceImport;
 use store::job_runs::CLOSE_HOURS;
 use store::last_heard::{LastHeardRow, RowBefore};
 use store::leases::{EXPORTER, Lease};
@@ -34,6 +36,15 @@ use store::{Retention, Settings, Store};
 use telemetry::Health;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower::ServiceExt as _;
+
+#[path = "http/devices.rs"]
+mod devices;
+#[path = "http/marks.rs"]
+mod marks;
+#[path = "http/stream.rs"]
+mod stream;
+#[path = "http/windows.rs"]
+mod windows;
 
 /// 10:20 in Manila, 07:50 in India.
 const NOW: &str = "2026-11-21T02:20:41Z";
@@ -117,6 +128,24 @@ impl Fixture {
 
     /// Lets devices be heard at an instant of their country, as ingest would write it.
     async fn hear(&self, code: &str, heard_at: &str, devices: &[(&str, &str)]) {
+        let heartbeat = model::Heartbeat {
+            rsrp_dbm: Some(-98),
+            rat: Some("lte".into()),
+            ..Default::default()
+        };
+        self.hear_saying(code, heard_at, devices, &heartbeat, None)
+            .await;
+    }
+
+    /// The same with what they say, and the region they are in.
+    async fn hear_saying(
+        &self,
+        code: &str,
+        heard_at: &str,
+        devices: &[(&str, &str)],
+        heartbeat: &model::Heartbeat,
+        region: Option<&str>,
+    ) {
         let country = country(code);
         let heard_at = at(heard_at);
         let bits = self.store.carrier_bits().await.unwrap();
@@ -153,20 +182,32 @@ impl Fixture {
                 device_no,
                 carriers,
             });
-            let heartbeat = model::Heartbeat {
-                rsrp_dbm: Some(-98),
-                rat: Some("lte".into()),
-                ..Default::default()
-            };
+            // Evidence of earlier days is gone.
+            if heard_at > at(NOW) - TimeDelta::days(1) {
+                batch.heartbeats.push(HeartbeatRow {
+                    received_at: heard_at,
+                    heard_at: Some(heard_at),
+                    device_no,
+                    country,
+                    carrier_bit,
+                    region,
+                    delivery: Some(Delivery {
+                        packet_id: 1,
+                        fingerprint: 1,
+                    }),
+                    heartbeat,
+                });
+            }
             batch.last_heard.push(LastHeardRow {
                 device_no,
                 country,
                 carrier_bit,
                 heard_at,
-                region: None,
-                heartbeat: std::borrow::Cow::Owned(heartbeat),
+                region: region.map(Into::into),
+                heartbeat: std::borrow::Cow::Borrowed(heartbeat),
                 before: RowBefore::Absent,
             });
+            batch.moved.push(device_no);
         }
         self.commit(batch).await;
     }
@@ -256,6 +297,29 @@ impl Fixture {
 
     async fn get(&self, uri: &str) -> Answer {
         get(router(self.context()), uri).await
+    }
+
+    async fn send(&self, request: Request<Body>) -> Answer {
+        send(router(self.context()), request).await
+    }
+
+    /// Registers devices of the Philippines with a partner and a label.
+    async fn register(&self, devices: &[(&str, &str, &str)]) {
+        let rows: Vec<_> = devices
+            .iter()
+            .map(|(id, partner, label)| DeviceImport {
+                device_id: DeviceId::parse(id).unwrap(),
+                status: None,
+                country: Some(country("ph")),
+                carrier: Some("globe".to_owned()),
+                partner: Some((*partner).to_owned()),
+                region: None,
+                model: None,
+                label: Some((*label).to_owned()),
+            })
+            .collect();
+        let since = at(NOW) - TimeDelta::days(3);
+        self.store.import_devices(&rows, since).await.unwrap();
     }
 
     /// Three hours of the Philippines: 08:00 complete, 09:00 not, 10:00 running; and India's

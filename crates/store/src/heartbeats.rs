@@ -1,10 +1,11 @@
 //! Raw heartbeats: the evidence, kept for a few days.
 
 use model::plmn::PlmnText;
-use model::{CarrierBit, Country, DeviceNo, Heartbeat, Instant};
+use model::{Carrier, CarrierBit, Country, DeviceId, DeviceNo, Heartbeat, Instant, Segment};
 use sqlx::PgConnection;
 
 use crate::copy::Rows;
+use crate::countries::read_country;
 use crate::{Error, Result, Store};
 
 /// Bytes a row takes in a COPY stream, on average: only sizes the buffer.
@@ -103,7 +104,122 @@ pub struct Arrivals {
     pub last: Instant,
 }
 
+/// A heartbeat as evidence shows it.
+#[derive(Debug, Clone)]
+pub struct KeptHeartbeat {
+    /// When it arrived here.
+    pub received_at: Instant,
+    /// When it counts; `None` for evidence only.
+    pub heard_at: Option<Instant>,
+    /// When the device says that it sent it.
+    pub sent_at: Option<Instant>,
+    /// Where it was placed.
+    pub segment: Segment,
+    /// Whether it is an older entry of a buffered flush.
+    pub older_entry: bool,
+    /// The slot it came through.
+    pub slot: String,
+    /// The device's own number for it.
+    pub seq: Option<i64>,
+    /// The device's name for its run since it was switched on.
+    pub boot_id: Option<String>,
+    /// Serving network.
+    pub plmn: Option<String>,
+    /// Region it was in.
+    pub region: Option<String>,
+    /// Serving tracking area.
+    pub tac: Option<String>,
+    /// Serving cell.
+    pub cell: Option<String>,
+    /// Radio access technology.
+    pub rat: Option<String>,
+    /// Signal in dBm.
+    pub rsrp_dbm: Option<i16>,
+    /// Battery in millivolts.
+    pub battery_mv: Option<i32>,
+    /// Firmware.
+    pub fw: Option<String>,
+}
+
+#[derive(sqlx::FromRow)]
+struct KeptRow {
+    received_at: Instant,
+    heard_at: Option<Instant>,
+    sent_at: Option<Instant>,
+    country: String,
+    carrier_bit: i16,
+    older_entry: bool,
+    slot: String,
+    seq: Option<i64>,
+    boot_id: Option<String>,
+    plmn: Option<String>,
+    region: Option<String>,
+    tac: Option<String>,
+    cell: Option<String>,
+    rat: Option<String>,
+    rsrp_dbm: Option<i16>,
+    battery_mv: Option<i32>,
+    fw: Option<String>,
+}
+
 impl Store {
+    /// The newest heartbeats of a device that arrived in `[from, to)`, newest first. On the day that
+    /// runs, evidence has no index by device, so the stretch should be short.
+    ///
+    /// # Errors
+    /// When the database is away, or takes longer than allowed.
+    pub async fn heartbeats_of(
+        &self,
+        id: &DeviceId,
+        from: Instant,
+        to: Instant,
+        limit: u32,
+    ) -> Result<Vec<KeptHeartbeat>> {
+        let rows: Vec<KeptRow> = Error::at(
+            "heartbeats_of",
+            sqlx::query_as(
+                "select received_at, heard_at, sent_at, country, carrier_bit, older_entry, slot,
+                        seq, boot_id, plmn, region, tac, cell, rat, rsrp_dbm, battery_mv, fw
+                 from heartbeats
+                 where received_at >= $2 and received_at < $3
+                   and device_no = (select device_no from devices where device_id = $1)
+                 order by received_at desc, older_entry, sent_at desc nulls last limit $4",
+            )
+            .bind(id.as_str())
+            .bind(from)
+            .bind(to)
+            .bind(i64::from(limit))
+            .fetch_all(&self.pool)
+            .await,
+        )?;
+        let bits = self.carrier_bits().await?;
+        rows.into_iter()
+            .map(|row| {
+                let country = read_country(&row.country)?;
+                let carrier = CarrierBit::new(row.carrier_bit)
+                    .map_or_else(Carrier::unknown, |bit| bits.carrier(country, bit));
+                Ok(KeptHeartbeat {
+                    received_at: row.received_at,
+                    heard_at: row.heard_at,
+                    sent_at: row.sent_at,
+                    segment: Segment { country, carrier },
+                    older_entry: row.older_entry,
+                    slot: row.slot,
+                    seq: row.seq,
+                    boot_id: row.boot_id,
+                    plmn: row.plmn,
+                    region: row.region,
+                    tac: row.tac,
+                    cell: row.cell,
+                    rat: row.rat,
+                    rsrp_dbm: row.rsrp_dbm,
+                    battery_mv: row.battery_mv,
+                    fw: row.fw,
+                })
+            })
+            .collect()
+    }
+
     /// What came through a slot since an instant; `None` if nothing did.
     ///
     /// # Errors

@@ -156,6 +156,28 @@ impl Store {
         rows.into_iter().map(TryInto::try_into).collect()
     }
 
+    /// The hours that were closed or counted again after `since`, in that order. Imports are left
+    /// out.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn hours_closed_since(&self, since: Instant, limit: u32) -> Result<Vec<HourlyCount>> {
+        let rows: Vec<HourlyRow> = Error::at(
+            "hours_closed_since",
+            sqlx::query_as(
+                "select country, hour, hour_end, devices, carriers, complete, gap_secs, causes,
+                        revision, imported, closed_at
+                 from hourly_counts where closed_at > $1 and not imported
+                 order by closed_at, hour, country limit $2",
+            )
+            .bind(since)
+            .bind(i64::from(limit))
+            .fetch_all(&self.pool)
+            .await,
+        )?;
+        rows.into_iter().map(TryInto::try_into).collect()
+    }
+
     /// The segments of which at least `devices` were counted in one of the hours that ended after
     /// `since`, whether the count was exact or a lower bound.
     ///

@@ -8,6 +8,7 @@
 //! Every statement runs against a real Postgres in `tests/`.
 
 mod announcements;
+pub mod audit;
 pub mod batch;
 pub mod carriers;
 pub mod closing;
@@ -23,6 +24,7 @@ pub mod import;
 pub mod job_runs;
 pub mod last_heard;
 pub mod leases;
+pub mod marks;
 pub mod now;
 pub mod overdue;
 pub mod parity;
@@ -30,7 +32,9 @@ mod partitions;
 pub mod presence;
 pub mod quarantine;
 pub mod series;
+pub mod silent;
 pub mod slots;
+pub mod splits;
 
 use std::str::FromStr;
 use std::time::Duration;

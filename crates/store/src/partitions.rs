@@ -25,6 +25,9 @@ const MINUTES_KEPT_DAYS: u64 = 92;
 const EMISSIONS_KEPT_DAYS: u64 = 7;
 /// Days for which it is kept what jobs did: as long as the minutes that they counted.
 const JOB_RUNS_KEPT_DAYS: u64 = 92;
+/// Days for which it is kept who looked at single devices and who changed what: a year, and a month
+/// to look back on it.
+const AUDIT_KEPT_DAYS: u64 = 396;
 /// Held while partitions are made or dropped, so that two processes do not collide.
 const PARTITION_LOCK: i64 = 0x6865_6164; // "head"
 
@@ -78,6 +81,7 @@ impl Store {
                 "delete from quarantine_counts where minute < $1",
                 MINUTES_KEPT_DAYS,
             ),
+            ("delete from audit where noted_at < $1", AUDIT_KEPT_DAYS),
             ("delete from emissions where hour < $1", EMISSIONS_KEPT_DAYS),
             (
                 "delete from legacy_emissions where hour < $1",
@@ -106,6 +110,17 @@ impl Store {
         let options = self.options.clone().options([("statement_timeout", "0")]);
         let mut connection = Error::at("connect", crate::connect(&options).await)?;
         index_past_days(&mut connection, now.date_naive()).await
+    }
+
+    /// From when on presence is kept: the first moment of its oldest day. `None` while there is
+    /// none.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn presence_kept_from(&self) -> Result<Option<Instant>> {
+        let mut connection = Error::at("presence_kept_from", self.pool.acquire().await)?;
+        let days = days(&mut connection, "presence").await?;
+        Ok(days.into_iter().min().map(midnight))
     }
 
     /// Makes presence partitions for the days of an import.

@@ -31,6 +31,17 @@ pub struct Counts {
     pub carriers: BTreeMap<Carrier, i64>,
 }
 
+/// An hour in which a device was heard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeardHour {
+    /// The start of the hour.
+    pub hour: Instant,
+    /// The country whose hour it is.
+    pub country: Country,
+    /// Through whom.
+    pub carriers: Vec<Carrier>,
+}
+
 /// Writes presence rows, sorted by key so that writers cannot block each other in a circle.
 /// Rows that change nothing write nothing. With `ended`, every hour that does change is marked
 /// as late, to be counted again.
@@ -263,29 +274,41 @@ impl Store {
         Ok(spread_by_hour(&self.carrier_bits().await?, country, rows))
     }
 
-    /// The hours in `[from, to)` in which a device was heard, by country.
+    /// In which of these hours a device was heard in these countries, and through whom; in order.
     ///
     /// # Errors
     /// When the database is away, or takes longer than allowed.
-    pub async fn hours_heard(
+    pub async fn presence_of(
         &self,
         id: &model::DeviceId,
-        country: Country,
+        countries: &[Country],
         hours: &[Instant],
-    ) -> Result<Vec<Instant>> {
-        Error::at(
-            "hours_heard",
-            sqlx::query_scalar(
-                "select p.hour from presence p
-                 where p.hour = any($1) and p.country = $2
+    ) -> Result<Vec<HeardHour>> {
+        let rows: Vec<(Instant, String, i64)> = Error::at(
+            "presence_of",
+            sqlx::query_as(
+                "select p.hour, p.country, p.carriers from presence p
+                 where p.hour = any($1) and p.country = any($2)
                    and p.device_no = (select device_no from devices where device_id = $3)
-                 order by p.hour",
+                 order by p.hour, p.country",
             )
             .bind(hours)
-            .bind(country.as_str())
+            .bind(countries.iter().map(Country::as_str).collect::<Vec<_>>())
             .bind(id.as_str())
             .fetch_all(&self.pool)
             .await,
-        )
+        )?;
+        let bits = self.carrier_bits().await?;
+        rows.into_iter()
+            .map(|(hour, country, set)| {
+                let country = countries::read_country(&country)?;
+                let carriers = CarrierSet::from_i64(set).bits();
+                Ok(HeardHour {
+                    hour,
+                    country,
+                    carriers: carriers.map(|bit| bits.carrier(country, bit)).collect(),
+                })
+            })
+            .collect()
     }
 }

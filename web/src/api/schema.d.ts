@@ -1,6 +1,71 @@
 // Made by `npm run types` from crates/api/openapi.json. Do not edit.
 
 export interface paths {
+    "/api/v1/annotations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Annotations
+         * @description Deploys, roll-outs of firmware and notes that touch a stretch of time, by their start.
+         */
+        get: operations["listAnnotations"];
+        put?: never;
+        /**
+         * Annotate
+         * @description Marks a deploy, a roll-out of firmware or a note on the axis of time. For operators; who did is
+         *     noted.
+         */
+        post: operations["addAnnotation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/annotations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Take an annotation away
+         * @description For operators; who did is noted, and what it said.
+         */
+        delete: operations["removeAnnotation"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who looked, and who changed what
+         * @description Every look at single devices and every change, newest first, for thirteen months. For operators.
+         */
+        get: operations["listAudit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/countries": {
         parameters: {
             query?: never;
@@ -33,6 +98,50 @@ export interface paths {
          * @description The devices reachable now in one country, with its carriers.
          */
         get: operations["getCountry"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/countries/{cc}/distinct": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Distinct devices of any window
+         * @description Exact distinct devices heard in a window of whole hours: a day, a week, a shift. Every device
+         *     counts once, however many of the hours it was heard in. Counted from what was heard, so a window
+         *     reaches back as far as that is kept (`retention.presence_days`); hourly counts are kept for good.
+         */
+        get: operations["countDistinct"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/countries/{cc}/heatmap": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The week in hours
+         * @description For every hour of every weekday, by the country's clock: how many devices were connected in it in
+         *     the last weeks. Made of complete hours only, so that what we could not see does not look like a
+         *     quiet hour.
+         */
+        get: operations["getHeatmap"];
         put?: never;
         post?: never;
         delete?: never;
@@ -106,6 +215,70 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/countries/{cc}/silent": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Silent devices
+         * @description Active devices of a country that were not heard for three of their intervals, and a day at least;
+         *     those that fell silent last come first. For operators; each look is noted with their name.
+         */
+        get: operations["listSilent"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/countries/{cc}/silent.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Silent devices as CSV
+         * @description The same as `/api/v1/countries/{cc}/silent`, as a table for a spreadsheet: up to 50,000 rows.
+         *     Where there are more, a `Link` with `rel="next"` says where they are.
+         */
+        get: operations["downloadSilent"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/countries/{cc}/splits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One count, split
+         * @description Exactly which devices make up a country's count, by region, partner, firmware, radio access
+         *     technology or signal: an outage that is one region's or one firmware's shows here. Each device is
+         *     in one group, by what it said last.
+         */
+        get: operations["splitCount"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/devices/{id}": {
         parameters: {
             query?: never;
@@ -115,13 +288,57 @@ export interface paths {
         };
         /**
          * One device
-         * @description What is registered about a device, and where and when it was heard. For operators; each look is
-         *     logged with their name.
+         * @description What is registered about a device, where and when it was heard, in which hours, and its last
+         *     heartbeats. For operators; each look is noted with their name.
          */
         get: operations["getDevice"];
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/maintenance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Planned maintenance
+         * @description Maintenance that touches a stretch of time, by its start.
+         */
+        get: operations["listMaintenance"];
+        put?: never;
+        /**
+         * Plan maintenance
+         * @description Marks a stretch in which fewer devices are expected. For operators; who did is noted.
+         */
+        post: operations["addMaintenance"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/maintenance/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Take maintenance away
+         * @description For operators; who did is noted, and what it said.
+         */
+        delete: operations["removeMaintenance"];
         options?: never;
         head?: never;
         patch?: never;
@@ -139,6 +356,34 @@ export interface paths {
          * @description Answers also while the database is away: then `postgres.ok` and `can_count` are false.
          */
         get: operations["getStatus"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What changes, as it changes
+         * @description Server-sent events, for `EventSource` in a browser or `curl -N`:
+         *
+         *     - `counts`: what is reachable in every country (`CountsEvent`), at once and then once a minute;
+         *     - `hour`: an hour was closed or counted again (`HourEvent`). It has an `id`: who comes back with it
+         *       as `Last-Event-ID`, as browsers do by themselves, is told what was closed since, up to 24 hours
+         *       back. An hour may come twice; `country`, `start` and `revision` together name it.
+         *
+         *     A comment is sent every 15 seconds without an event. At most 256 follow at once; further ones get
+         *     503 and may ask `/api/v1/countries` instead. The stream ends when the server does; come back then.
+         */
+        get: operations["follow"];
         put?: never;
         post?: never;
         delete?: never;
@@ -226,6 +471,34 @@ export interface components {
              */
             last_sent_at?: string | null;
         };
+        /** @description What was done, newest first. */
+        AuditList: {
+            /**
+             * @description The deeds.
+             * @example [
+             *       {
+             *         "action": "device.look",
+             *         "actor": "ops",
+             *         "at": "2026-11-21T02:20:41Z",
+             *         "detail": {},
+             *         "id": 4711,
+             *         "subject": "IMEI:356938035643809"
+             *       }
+             *     ]
+             */
+            items: components["schemas"]["DeedItem"][];
+            /**
+             * @description Where to go on; null at the end.
+             * @example null
+             */
+            next?: string | null;
+        };
+        /**
+         * @description What to split by.
+         * @example region
+         * @enum {string}
+         */
+        By: "region" | "partner" | "firmware" | "rat" | "signal";
         /** @description One carrier of a country. */
         CarrierItem: {
             /**
@@ -390,6 +663,50 @@ export interface components {
          * @enum {string}
          */
         CountryStatus: "learning" | "unknown";
+        /** @description The event `counts`: what is reachable in every country, once a minute. */
+        CountsEvent: {
+            /** @description Every country in use, as in `/api/v1/countries`. */
+            items: components["schemas"]["CountryItem"][];
+        };
+        /** @description One deed. */
+        DeedItem: {
+            /**
+             * @description What: `device.look`, `silent.look`, `mark.add` or `mark.remove`.
+             * @example device.look
+             */
+            action: string;
+            /**
+             * @description Who: the name of an account.
+             * @example ops
+             */
+            actor: string;
+            /**
+             * Format: date-time
+             * @description When, in UTC.
+             * @example 2026-11-21T02:20:41Z
+             */
+            at: string;
+            /**
+             * @description What else is known, such as what a mark said.
+             * @example {
+             *       "title": "2.4.1"
+             *     }
+             */
+            detail: {
+                [key: string]: string | null;
+            };
+            /**
+             * Format: int64
+             * @description Its number: later ones are higher.
+             * @example 4711
+             */
+            id: number;
+            /**
+             * @description With what: a device, a country, the number of a mark.
+             * @example IMEI:356938035643809
+             */
+            subject: string;
+        };
         /** @description One device. */
         DeviceAnswer: {
             /**
@@ -399,6 +716,33 @@ export interface components {
              * @example 2026-03-01T08:15:00+08:00
              */
             first_seen_at: string;
+            /**
+             * @description The heartbeats that arrived within an hour of when it was last heard, newest first, at most
+             *     50; empty once raw heartbeats of that time are dropped; null where finding them took too long.
+             * @example [
+             *       {
+             *         "battery_mv": 12350,
+             *         "boot_id": "a1",
+             *         "carrier": "globe",
+             *         "cell": "0012F3A1",
+             *         "country": "ph",
+             *         "counts": true,
+             *         "fw": "2.4.1",
+             *         "heard_at": "2026-11-21T10:17:03.210+08:00",
+             *         "older_entry": false,
+             *         "plmn": "515-02",
+             *         "rat": "lte",
+             *         "received_at": "2026-11-21T10:17:03.210+08:00",
+             *         "region": "PH-00",
+             *         "rsrp_dbm": -98,
+             *         "sent_at": "2026-11-21T10:17:02+08:00",
+             *         "seq": 4711,
+             *         "slot": "main",
+             *         "tac": "1A2B"
+             *       }
+             *     ]
+             */
+            heartbeats?: components["schemas"]["HeartbeatItem"][] | null;
             home?: components["schemas"]["Home"] | null;
             /**
              * @description The hours of the last 48 in which it was heard in its most recent country, oldest first,
@@ -430,6 +774,22 @@ export interface components {
              */
             partner?: string | null;
             /**
+             * @description The hours between `from` and `to` in which it was heard, in every country it was ever heard
+             *     in, oldest first. Hours in which it was not heard are not there; presence is kept for
+             *     `retention.presence_days`.
+             * @example [
+             *       {
+             *         "carriers": [
+             *           "globe"
+             *         ],
+             *         "country": "ph",
+             *         "end": "2026-11-21T11:00:00+08:00",
+             *         "start": "2026-11-21T10:00:00+08:00"
+             *       }
+             *     ]
+             */
+            presence: components["schemas"]["PresenceItem"][];
+            /**
              * @description The region it is registered in.
              * @example PH-00
              */
@@ -457,6 +817,65 @@ export interface components {
              * @example active
              */
             status: string;
+        };
+        /** @description Distinct devices of one window. */
+        DistinctAnswer: {
+            /**
+             * @description The same per carrier. A device that used two counts in both. A carrier that is not there had
+             *     none.
+             * @example {
+             *       "globe": 811,
+             *       "smart": 640
+             *     }
+             */
+            carriers: {
+                [key: string]: number;
+            };
+            /**
+             * @description Whether the number is exact: every hour of the window is closed and complete, and was
+             *     counted here rather than imported as a number.
+             * @example true
+             */
+            complete: boolean;
+            /**
+             * @description The country.
+             * @example ph
+             */
+            country: string;
+            /**
+             * Format: int64
+             * @description Devices heard at least once in the window, each counted once; a lower bound where `complete`
+             *     is false. Never the sum of its hours.
+             * @example 1398
+             */
+            devices: number;
+            /**
+             * Format: date-time
+             * @description When the window starts, by the country's clock.
+             * @example 2026-11-14T00:00:00+08:00
+             */
+            from: string;
+            /**
+             * @description How many hours the window has.
+             * @example 168
+             */
+            hours: number;
+            /**
+             * @description How many of them are complete.
+             * @example 168
+             */
+            hours_complete: number;
+            /**
+             * @description The IANA time zone by which its hours are counted now.
+             * @example Asia/Manila
+             */
+            time_zone: string;
+            /**
+             * Format: date-time
+             * @description When it ends.
+             * @example 2026-11-21T00:00:00+08:00
+             */
+            to: string;
         };
         /** @description A stretch of time in which heartbeats could not reach us. */
         GapItem: {
@@ -499,6 +918,176 @@ export interface components {
              */
             to?: string | null;
         };
+        /** @description One heartbeat. Times are by the clock of the country it was placed in. */
+        HeartbeatItem: {
+            /**
+             * Format: int32
+             * @description Battery voltage, in millivolts.
+             * @example 12350
+             */
+            battery_mv?: number | null;
+            /**
+             * @description The device's name for its run since it was switched on.
+             * @example a1
+             */
+            boot_id?: string | null;
+            /**
+             * @description The carrier it was placed with.
+             * @example globe
+             */
+            carrier: string;
+            /**
+             * @description The serving cell.
+             * @example 0012F3A1
+             */
+            cell?: string | null;
+            /**
+             * @description The country it was placed in.
+             * @example ph
+             */
+            country: string;
+            /**
+             * @description Whether it counts.
+             * @example true
+             */
+            counts: boolean;
+            /**
+             * @description Firmware version.
+             * @example 2.4.1
+             */
+            fw?: string | null;
+            /**
+             * Format: date-time
+             * @description When it counts; null for evidence that counts for nothing.
+             * @example 2026-11-21T10:17:03.210+08:00
+             */
+            heard_at?: string | null;
+            /**
+             * @description Whether it is an older entry of a buffered flush, which never counts.
+             * @example false
+             */
+            older_entry: boolean;
+            /**
+             * @description The serving network's code.
+             * @example 515-02
+             */
+            plmn?: string | null;
+            /**
+             * @description Radio access technology.
+             * @example lte
+             */
+            rat?: string | null;
+            /**
+             * Format: date-time
+             * @description When it arrived here.
+             * @example 2026-11-21T10:17:03.210+08:00
+             */
+            received_at: string;
+            /**
+             * @description The region it was in.
+             * @example PH-00
+             */
+            region?: string | null;
+            /**
+             * Format: int32
+             * @description Reference signal received power, in dBm.
+             * @example -98
+             */
+            rsrp_dbm?: number | null;
+            /**
+             * Format: date-time
+             * @description When the device says that it sent it.
+             * @example 2026-11-21T10:17:02+08:00
+             */
+            sent_at?: string | null;
+            /**
+             * Format: int64
+             * @description The device's own number for it.
+             * @example 4711
+             */
+            seq?: number | null;
+            /**
+             * @description The slot it came through.
+             * @example main
+             */
+            slot: string;
+            /**
+             * @description The serving tracking area.
+             * @example 1A2B
+             */
+            tac?: string | null;
+        };
+        /** @description The hours of a week, and how many devices are connected in each. */
+        HeatAnswer: {
+            /**
+             * @description The country.
+             * @example ph
+             */
+            country: string;
+            /**
+             * @description The hours of the week that were complete at least once, from Monday 00:00 on.
+             * @example [
+             *       {
+             *         "devices": 1180,
+             *         "highest": 1192,
+             *         "hour": 0,
+             *         "hours": 4,
+             *         "lowest": 1171,
+             *         "weekday": 1
+             *       }
+             *     ]
+             */
+            items: components["schemas"]["HeatItem"][];
+            /**
+             * @description The IANA time zone of the country now.
+             * @example Asia/Manila
+             */
+            time_zone: string;
+            /**
+             * Format: int64
+             * @description How many weeks were looked back.
+             * @example 4
+             */
+            weeks: number;
+        };
+        /** @description One hour of one weekday. */
+        HeatItem: {
+            /**
+             * Format: int64
+             * @description The middle of its counts: as many were higher as were lower.
+             * @example 1180
+             */
+            devices: number;
+            /**
+             * Format: int64
+             * @description The highest of them.
+             * @example 1192
+             */
+            highest: number;
+            /**
+             * Format: int32
+             * @description The hour by the country's clock, 0 to 23.
+             * @example 0
+             */
+            hour: number;
+            /**
+             * @description How many complete hours that is made of.
+             * @example 4
+             */
+            hours: number;
+            /**
+             * Format: int64
+             * @description The lowest of them.
+             * @example 1171
+             */
+            lowest: number;
+            /**
+             * Format: int32
+             * @description The weekday by the country's clock, 1 (Monday) to 7 (Sunday).
+             * @example 1
+             */
+            weekday: number;
+        };
         /**
          * @description Where a device is registered.
          * @example {
@@ -517,6 +1106,58 @@ export interface components {
              * @example ph
              */
             country: string;
+        };
+        /** @description The event `hour`: an hour was closed, or counted again. */
+        HourEvent: {
+            /**
+             * @description The same per carrier.
+             * @example {
+             *       "globe": 705,
+             *       "smart": 531
+             *     }
+             */
+            carriers: {
+                [key: string]: number;
+            };
+            /**
+             * @description Whether the count is exact.
+             * @example true
+             */
+            complete: boolean;
+            /**
+             * @description The country.
+             * @example ph
+             */
+            country: string;
+            /**
+             * Format: int64
+             * @description Distinct devices heard in it; a lower bound where `complete` is false.
+             * @example 1210
+             */
+            devices: number;
+            /**
+             * Format: date-time
+             * @description When the next one starts.
+             * @example 2026-11-21T10:00:00+08:00
+             */
+            end: string;
+            /**
+             * Format: int32
+             * @description Grows with every recount that changed something.
+             * @example 1
+             */
+            revision: number;
+            /**
+             * Format: date-time
+             * @description When it starts, by the country's clock.
+             * @example 2026-11-21T09:00:00+08:00
+             */
+            start: string;
+            /**
+             * @description The IANA time zone by which its hours are counted.
+             * @example Asia/Manila
+             */
+            time_zone: string;
         };
         /** @description One hour. */
         HourItem: {
@@ -622,6 +1263,166 @@ export interface components {
              */
             time_zone: string;
         };
+        /** @description One mark. Times are by its country's clock; UTC where it concerns all countries. */
+        MarkItem: {
+            /**
+             * @description The carrier concerned; null for all.
+             * @example null
+             */
+            carrier?: string | null;
+            /**
+             * @description The country concerned; null for all.
+             * @example ph
+             */
+            country?: string | null;
+            /**
+             * Format: date-time
+             * @description When.
+             * @example 2026-11-20T12:58:11+08:00
+             */
+            created_at: string;
+            /**
+             * @description Who made it: the name of an account.
+             * @example ops
+             */
+            created_by: string;
+            /**
+             * Format: date-time
+             * @description When it begins.
+             * @example 2026-11-20T13:00:00+08:00
+             */
+            from: string;
+            /**
+             * Format: int64
+             * @description Its number.
+             * @example 17
+             */
+            id: number;
+            /**
+             * @description `deploy`, `firmware`, `note` or `maintenance`.
+             * @example firmware
+             */
+            kind: string;
+            /**
+             * @description Where to read on.
+             * @example https://deploys.example.com/2.4.1
+             */
+            link?: string | null;
+            /**
+             * @description The IANA time zone of these times.
+             * @example Asia/Manila
+             */
+            time_zone: string;
+            /**
+             * @description What it says.
+             * @example 2.4.1 to every tenth device
+             */
+            title: string;
+            /**
+             * Format: date-time
+             * @description When it ends; null for a moment.
+             * @example 2026-11-21T09:00:00+08:00
+             */
+            to?: string | null;
+        };
+        /** @description Marks, by their start. */
+        MarkList: {
+            /**
+             * @description The marks.
+             * @example [
+             *       {
+             *         "carrier": null,
+             *         "country": "ph",
+             *         "created_at": "2026-11-20T12:58:11+08:00",
+             *         "created_by": "ops",
+             *         "from": "2026-11-20T13:00:00+08:00",
+             *         "id": 17,
+             *         "kind": "firmware",
+             *         "link": "https://deploys.example.com/2.4.1",
+             *         "time_zone": "Asia/Manila",
+             *         "title": "2.4.1 to every tenth device",
+             *         "to": "2026-11-21T09:00:00+08:00"
+             *       }
+             *     ]
+             */
+            items: components["schemas"]["MarkItem"][];
+            /**
+             * @description Where to go on; null at the end.
+             * @example null
+             */
+            next?: string | null;
+        };
+        /** @description An annotation to be made. */
+        NewAnnotation: {
+            /**
+             * @description The carrier concerned, by its slug; all when left out.
+             * @example globe
+             */
+            carrier?: string | null;
+            /**
+             * @description The country concerned; all when left out.
+             * @example ph
+             */
+            country?: string | null;
+            /**
+             * @description When it begins: RFC 3339 with offset; with `country` also by its clock. Now when left out.
+             * @example 2026-11-20T13:00
+             */
+            from?: string | null;
+            /**
+             * @description `deploy`, `firmware` or `note`, which it is when left out.
+             * @example firmware
+             */
+            kind?: string | null;
+            /**
+             * @description Where to read on: an address that begins with `https://` or `http://`.
+             * @example https://deploys.example.com/2.4.1
+             */
+            link?: string | null;
+            /**
+             * @description What it says, up to 200 characters.
+             * @example 2.4.1 to every tenth device
+             */
+            title: string;
+            /**
+             * @description When it ends; a moment when left out.
+             * @example 2026-11-21T09:00
+             */
+            to?: string | null;
+        };
+        /** @description Maintenance to be planned. */
+        NewMaintenance: {
+            /**
+             * @description The carrier concerned, by its slug; all when left out.
+             * @example globe
+             */
+            carrier?: string | null;
+            /**
+             * @description The country concerned; all when left out.
+             * @example ph
+             */
+            country?: string | null;
+            /**
+             * @description When it begins: RFC 3339 with offset; with `country` also by its clock. Now when left out.
+             * @example 2026-11-22T01:00
+             */
+            from?: string | null;
+            /**
+             * @description Where to read on: an address that begins with `https://` or `http://`.
+             * @example https://carrier.example.com/notice/4711
+             */
+            link?: string | null;
+            /**
+             * @description What is done, up to 200 characters.
+             * @example Globe works on its core network in Luzon
+             */
+            title: string;
+            /**
+             * @description When it ends, at most 92 days later.
+             * @example 2026-11-22T05:00
+             */
+            to: string;
+        };
         /** @description One step. */
         NowItem: {
             /**
@@ -701,37 +1502,11 @@ export interface components {
             time_zone: string;
         };
         /**
-         * @description Hours that should have been closed by now.
-         * @example {
-         *       "country": null,
-         *       "hours": 0,
-         *       "oldest": null,
-         *       "why": []
-         *     }
+         * @description Of when.
+         * @example now
+         * @enum {string}
          */
-        OverdueItem: {
-            /**
-             * @description The country of the one that ended first; null if there is none.
-             * @example null
-             */
-            country?: string | null;
-            /**
-             * @description How many, over all countries; of each at most a month of them.
-             * @example 0
-             */
-            hours: number;
-            /**
-             * Format: date-time
-             * @description When the one that ended first began; null if there is none.
-             * @example null
-             */
-            oldest?: string | null;
-            /**
-             * @description What stands in its way; empty if there is none.
-             * @example []
-             */
-            why: string[];
-        };
+        Of: "now" | "hour";
         /**
          * @description The database.
          * @example {
@@ -758,6 +1533,33 @@ export interface components {
              * @example loading 28 days of history
              */
             what: string;
+        };
+        /** @description An hour in which a device was heard. */
+        PresenceItem: {
+            /**
+             * @description The carriers it was heard through.
+             * @example [
+             *       "globe"
+             *     ]
+             */
+            carriers: string[];
+            /**
+             * @description The country whose hour it is.
+             * @example ph
+             */
+            country: string;
+            /**
+             * Format: date-time
+             * @description When the next one starts.
+             * @example 2026-11-21T11:00:00+08:00
+             */
+            end: string;
+            /**
+             * Format: date-time
+             * @description When it starts, by its country's clock.
+             * @example 2026-11-21T10:00:00+08:00
+             */
+            start: string;
         };
         /** @description The answer of a probe. */
         ProbeAnswer: {
@@ -902,6 +1704,125 @@ export interface components {
              */
             rsrp_dbm?: number | null;
         };
+        /** @description One silent device. */
+        SilentItem: {
+            /**
+             * Format: int32
+             * @description Battery voltage when it was heard last, in millivolts.
+             * @example 11320
+             */
+            battery_mv?: number | null;
+            /**
+             * @description The carrier it was heard through last.
+             * @example globe
+             */
+            carrier: string;
+            /**
+             * @description Its id.
+             * @example IMEI:356938035643809
+             */
+            device: string;
+            /**
+             * @description Firmware when it was heard last.
+             * @example 2.4.1
+             */
+            fw?: string | null;
+            /**
+             * Format: date-time
+             * @description When it was heard last, to the minute, by the country's clock; null if it never was.
+             * @example 2026-11-19T08:14:00+08:00
+             */
+            heard_at?: string | null;
+            /**
+             * Format: int64
+             * @description How often it says that it sends, in seconds.
+             * @example 300
+             */
+            interval_secs?: number | null;
+            /**
+             * @description A person's name for it.
+             * @example tricycle 42
+             */
+            label?: string | null;
+            /**
+             * @description Its hardware model.
+             * @example mccs-4g
+             */
+            model?: string | null;
+            /**
+             * @description The finance company whose car it is in.
+             * @example acme-finance
+             */
+            partner?: string | null;
+            /**
+             * @description The region it was in last, or is registered in.
+             * @example PH-00
+             */
+            region?: string | null;
+            /**
+             * Format: int32
+             * @description Reference signal received power when it was heard last, in dBm.
+             * @example -113
+             */
+            rsrp_dbm?: number | null;
+            /**
+             * Format: int64
+             * @description Seconds since then.
+             * @example 180401
+             */
+            silent_secs: number;
+            /**
+             * Format: date-time
+             * @description Since when it has said nothing: when it was heard last, or first known.
+             * @example 2026-11-19T08:14:00+08:00
+             */
+            since: string;
+        };
+        /** @description Silent devices of one country. */
+        SilentList: {
+            /**
+             * Format: date-time
+             * @description The moment for which this holds.
+             * @example 2026-11-21T10:20:41+08:00
+             */
+            as_of: string;
+            /**
+             * @description The country.
+             * @example ph
+             */
+            country: string;
+            /**
+             * @description The devices, those that fell silent last first.
+             * @example [
+             *       {
+             *         "battery_mv": 11320,
+             *         "carrier": "globe",
+             *         "device": "IMEI:356938035643809",
+             *         "fw": "2.4.1",
+             *         "heard_at": "2026-11-19T08:14:00+08:00",
+             *         "interval_secs": 300,
+             *         "label": "tricycle 42",
+             *         "model": "mccs-4g",
+             *         "partner": "acme-finance",
+             *         "region": "PH-00",
+             *         "rsrp_dbm": -113,
+             *         "silent_secs": 180401,
+             *         "since": "2026-11-19T08:14:00+08:00"
+             *       }
+             *     ]
+             */
+            items: components["schemas"]["SilentItem"][];
+            /**
+             * @description Where to go on; null at the end.
+             * @example null
+             */
+            next?: string | null;
+            /**
+             * @description The IANA time zone of the country now.
+             * @example Asia/Manila
+             */
+            time_zone: string;
+        };
         /** @description One session with the broker. */
         SlotItem: {
             /**
@@ -937,6 +1858,99 @@ export interface components {
              * @example 2
              */
             watermark_lag_secs?: number | null;
+        };
+        /** @description One count, split. */
+        SplitAnswer: {
+            /** @description What it is split by. */
+            by: components["schemas"]["By"];
+            /**
+             * @description Whether the count is exact. An hour that is not complete is a lower bound; what is reachable
+             *     now is either exact or unknown.
+             * @example true
+             */
+            complete: boolean;
+            /**
+             * @description The country.
+             * @example ph
+             */
+            country: string;
+            /**
+             * Format: date-time
+             * @description From when on devices were heard, by the country's clock.
+             * @example 2026-11-21T10:05:00+08:00
+             */
+            from: string;
+            /**
+             * @description The groups, largest first. Every device is in one.
+             * @example [
+             *       {
+             *         "devices": 611,
+             *         "from_dbm": null,
+             *         "last_7_days": 640,
+             *         "to_dbm": null,
+             *         "value": "PH-00"
+             *       },
+             *       {
+             *         "devices": 592,
+             *         "from_dbm": null,
+             *         "last_7_days": 603,
+             *         "to_dbm": null,
+             *         "value": null
+             *       }
+             *     ]
+             */
+            items: components["schemas"]["SplitItem"][];
+            /** @description What is split. */
+            of: components["schemas"]["Of"];
+            /**
+             * @description How many smaller groups are left out.
+             * @example 0
+             */
+            omitted: number;
+            /**
+             * @description The IANA time zone of the country now.
+             * @example Asia/Manila
+             */
+            time_zone: string;
+            /**
+             * Format: date-time
+             * @description Until when.
+             * @example 2026-11-21T10:20:41+08:00
+             */
+            to: string;
+        };
+        /** @description The devices that have one value in common. */
+        SplitItem: {
+            /**
+             * Format: int64
+             * @description Distinct devices; null when unknown: we could not see.
+             * @example 611
+             */
+            devices?: number | null;
+            /**
+             * Format: int32
+             * @description The weakest signal of the band, in dBm; null for the weakest band and all else.
+             * @example -105
+             */
+            from_dbm?: number | null;
+            /**
+             * Format: int64
+             * @description Distinct devices with this value heard in the last seven days, the whole of which `devices`
+             *     is a part; null with `of=hour`.
+             * @example 640
+             */
+            last_7_days?: number | null;
+            /**
+             * Format: int32
+             * @description The strongest signal of the band is below that, in dBm; null for the strongest and all else.
+             * @example -90
+             */
+            to_dbm?: number | null;
+            /**
+             * @description The value; null where it is not known. Signal is `good`, `fair`, `weak` or `poor`.
+             * @example PH-00
+             */
+            value?: string | null;
         };
         /** @description The state of the pipeline. Times are UTC. */
         StatusAnswer: {
@@ -1037,6 +2051,387 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    listAnnotations: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only those that concern this country: its own, and those of all countries.
+                 * @example ph
+                 */
+                country?: string;
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /**
+                 * @description The first instant: those that touch the time from then on. RFC 3339 with offset; with
+                 *     `country` also by its clock. 28 days before now when left out.
+                 * @example 2026-11-01T00:00:00+08:00
+                 */
+                from?: string;
+                /**
+                 * @description How many at most: 200 when left out, up to 1,000.
+                 * @example 200
+                 */
+                limit?: number;
+                /**
+                 * @description The first instant beyond. 28 days after now when left out; at most 400 days after `from`.
+                 * @example 2026-12-01T00:00:00+08:00
+                 */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The annotations. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarkList"];
+                };
+            };
+            /** @description A parameter is wrong; the detail names it and the fix. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Access control is on, and the request does not prove who sends it. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description What the path names is not there; the detail says what is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or too much is asked; ask again after `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It took too long; ask for less. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    addAnnotation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewAnnotation"];
+            };
+        };
+        responses: {
+            /** @description It is made. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarkItem"];
+                };
+            };
+            /** @description A parameter is wrong; the detail names it and the fix. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Access control is on, and the request does not prove who sends it. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The caller is no operator, or a page of another site sent this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description What the path names is not there; the detail says what is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body is not said to be JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or too much is asked; ask again after `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It took too long; ask for less. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    removeAnnotation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Its number.
+                 * @example 17
+                 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is wrong; the detail names it and the fix. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Access control is on, and the request does not prove who sends it. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The caller is no operator, or a page of another site sent this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description What the path names is not there; the detail says what is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body is not said to be JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or too much is asked; ask again after `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It took too long; ask for less. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    listAudit: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /**
+                 * @description How many at most: 100 when left out, up to 1,000.
+                 * @example 100
+                 */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditList"];
+                };
+            };
+            /** @description A parameter is wrong; the detail names it and the fix. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Access control is on, and the request does not prove who sends it. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The caller is no operator. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description What the path names is not there; the detail says what is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or too much is asked; ask again after `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It took too long; ask for less. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     listCountries: {
         parameters: {
             query?: never;
@@ -1136,6 +2531,193 @@ export interface operations {
                 };
             };
             /** @description It took too long. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    countDistinct: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only this carrier of the country, by its slug.
+                 * @example globe
+                 */
+                carrier?: string;
+                /**
+                 * @description The first instant: the start of an hour of the country's clock. RFC 3339 with offset, or a
+                 *     date or a date and time by that clock. 24 hours before `to` when left out.
+                 * @example 2026-11-14T00:00:00+08:00
+                 */
+                from?: string;
+                /**
+                 * @description The first instant beyond: the start of an hour as well. The start of the hour that runs when
+                 *     left out, and at most its end.
+                 * @example 2026-11-21T00:00:00+08:00
+                 */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The country: two letters, as in ISO 3166-1 alpha-2.
+                 * @example ph
+                 */
+                cc: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The count. */
+            200: {
+                headers: {
+                    /** @description Changes with the body; send it as `If-None-Match`. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DistinctAnswer"];
+                };
+            };
+            /** @description Nothing changed since the body with this `ETag`. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is wrong; the detail names it and the fix. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Access control is on, and the request does not prove who sends it. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description What the path names is not there; the detail says what is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or too much is asked; ask again after `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It took too long; ask for less. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    getHeatmap: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only this carrier of the country, by its slug.
+                 * @example globe
+                 */
+                carrier?: string;
+                /**
+                 * @description How many weeks to look back: 4 when left out, at most 13.
+                 * @example 4
+                 */
+                weeks?: number;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The country: two letters, as in ISO 3166-1 alpha-2.
+                 * @example ph
+                 */
+                cc: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The week. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeatAnswer"];
+                };
+            };
+            /** @description Nothing changed since the body with this `ETag`. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is wrong; the detail names it and the fix. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Access control is on, and the request does not prove who sends it. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description What the path names is not there; the detail says what is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or too much is asked; ask again after `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It took too long; ask for less. */
             504: {
                 headers: {
                     [name: string]: unknown;
@@ -1420,31 +3002,49 @@ export interface operations {
             };
         };
     };
-    getDevice: {
+    listSilent: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Only those heard last through this carrier, by its slug.
+                 * @example globe
+                 */
+                carrier?: string;
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /**
+                 * @description How many at most: 100 when left out, up to 1,000; as a table 50,000.
+                 * @example 100
+                 */
+                limit?: number;
+                /**
+                 * @description Only those in cars of this finance company, as registered.
+                 * @example acme-finance
+                 */
+                partner?: string;
+            };
             header?: never;
             path: {
                 /**
-                 * @description The device id: 1 to 64 characters of `A-Z a-z 0-9 . _ : -`.
-                 * @example IMEI:356938035643809
+                 * @description The country they were heard in last: two letters, as in ISO 3166-1 alpha-2.
+                 * @example ph
                  */
-                id: string;
+                cc: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description The device. */
+            /** @description The devices. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DeviceAnswer"];
+                    "application/json": components["schemas"]["SilentList"];
                 };
             };
-            /** @description Not a device id, or a parameter that is not known. */
+            /** @description A parameter is wrong; the detail names it and the fix. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1471,7 +3071,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description No such device. */
+            /** @description What the path names is not there; the detail says what is. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1480,7 +3080,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description The database is away; ask again after `Retry-After`. */
+            /** @description The database is away, or too much is asked; ask again after `Retry-After`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1489,7 +3089,596 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description It took too long. */
+            /** @description It took too long; ask for less. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    downloadSilent: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only those heard last through this carrier, by its slug.
+                 * @example globe
+                 */
+                carrier?: string;
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /**
+                 * @description How many at most: 100 when left out, up to 1,000; as a table 50,000.
+                 * @example 100
+                 */
+                limit?: number;
+                /**
+                 * @description Only those in cars of this finance company, as registered.
+                 * @example acme-finance
+                 */
+                partner?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The country they were heard in last: two letters, as in ISO 3166-1 alpha-2.
+                 * @example ph
+                 */
+                cc: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The table. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example device,carrier,heard_at,since,silent_secs,interval_secs,partner,region,model,label,battery_mv,rsrp_dbm,fw
+                     *     IMEI:356938035643809,globe,2026-11-19T08:14:00+08:00,2026-11-19T08:14:00+08:00,180401,300,acme-finance,PH-00,mccs-4g,tricycle 42,11320,'-113,2.4.1
+                     */
+                    "text/csv": string;
+                };
+            };
+            /** @description A parameter is wrong; the detail names it and the fix. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Access control is on, and the request does not prove who sends it. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The caller is no operator. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description What the path names is not there; the detail says what is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or too much is asked; ask again after `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It took too long; ask for less. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    splitCount: {
+        parameters: {
+            query: {
+                /**
+                 * @description What to split by.
+                 * @example region
+                 */
+                by: "region" | "partner" | "firmware" | "rat" | "signal";
+                /**
+                 * @description Only this carrier of the country, by its slug.
+                 * @example globe
+                 */
+                carrier?: string;
+                /**
+                 * @description `now`, reachable devices, when left out; `hour`, those heard in the last closed hour, where
+                 *     it can be told: by partner.
+                 * @example now
+                 */
+                of?: "now" | "hour";
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The country: two letters, as in ISO 3166-1 alpha-2.
+                 * @example ph
+                 */
+                cc: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The groups. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SplitAnswer"];
+                };
+            };
+            /** @description Nothing changed since the body with this `ETag`. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is wrong; the detail names it and the fix. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Access control is on, and the request does not prove who sends it. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description What the path names is not there; the detail says what is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or too much is asked; ask again after `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It took too long; ask for less. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    getDevice: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The first instant of `presence`: hours that start at or after it. RFC 3339 with offset, or a
+                 *     date or a date and time by the clock of the country it was heard in last. Seven days before
+                 *     `to` when left out.
+                 * @example 2026-11-14T10:00:00+08:00
+                 */
+                from?: string;
+                /**
+                 * @description The first instant beyond. Now when left out; at most 92 days after `from`.
+                 * @example 2026-11-21T10:00:00+08:00
+                 */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The device id: 1 to 64 characters of `A-Z a-z 0-9 . _ : -`.
+                 * @example IMEI:356938035643809
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The device. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceAnswer"];
+                };
+            };
+            /** @description A parameter is wrong; the detail names it and the fix. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Access control is on, and the request does not prove who sends it. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The caller is no operator. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description What the path names is not there; the detail says what is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or too much is asked; ask again after `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It took too long; ask for less. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    listMaintenance: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only those that concern this country: its own, and those of all countries.
+                 * @example ph
+                 */
+                country?: string;
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /**
+                 * @description The first instant: those that touch the time from then on. RFC 3339 with offset; with
+                 *     `country` also by its clock. 28 days before now when left out.
+                 * @example 2026-11-01T00:00:00+08:00
+                 */
+                from?: string;
+                /**
+                 * @description How many at most: 200 when left out, up to 1,000.
+                 * @example 200
+                 */
+                limit?: number;
+                /**
+                 * @description The first instant beyond. 28 days after now when left out; at most 400 days after `from`.
+                 * @example 2026-12-01T00:00:00+08:00
+                 */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The maintenance. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarkList"];
+                };
+            };
+            /** @description A parameter is wrong; the detail names it and the fix. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Access control is on, and the request does not prove who sends it. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description What the path names is not there; the detail says what is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or too much is asked; ask again after `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It took too long; ask for less. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    addMaintenance: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewMaintenance"];
+            };
+        };
+        responses: {
+            /** @description It is planned. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarkItem"];
+                };
+            };
+            /** @description A parameter is wrong; the detail names it and the fix. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Access control is on, and the request does not prove who sends it. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The caller is no operator, or a page of another site sent this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description What the path names is not there; the detail says what is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body is not said to be JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or too much is asked; ask again after `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It took too long; ask for less. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    removeMaintenance: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Its number.
+                 * @example 17
+                 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is wrong; the detail names it and the fix. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Access control is on, and the request does not prove who sends it. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The caller is no operator, or a page of another site sent this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description What the path names is not there; the detail says what is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body is not said to be JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or too much is asked; ask again after `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It took too long; ask for less. */
             504: {
                 headers: {
                     [name: string]: unknown;
@@ -1528,6 +3717,82 @@ export interface operations {
                 };
             };
             /** @description It took too long. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    follow: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description `id` of the last event that was seen.
+                 * @example 1795227723000000
+                 */
+                "Last-Event-ID"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The events. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example event: hour
+                     *     id: 1795227723000000
+                     *     data: {"country":"ph","time_zone":"Asia/Manila","start":"2026-11-21T09:00:00+08:00","end":"2026-11-21T10:00:00+08:00","devices":1210,"carriers":{"globe":705,"smart":531},"complete":true,"revision":1}
+                     */
+                    "text/event-stream": string;
+                };
+            };
+            /** @description A parameter is wrong; the detail names it and the fix. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Access control is on, and the request does not prove who sends it. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description What the path names is not there; the detail says what is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or too much is asked; ask again after `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It took too long; ask for less. */
             504: {
                 headers: {
                     [name: string]: unknown;

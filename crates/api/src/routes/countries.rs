@@ -260,7 +260,7 @@ pub(crate) fn shown(counts: &Counts, carrier: Option<&Carrier>) -> (i64, BTreeMa
     }
 }
 
-fn country_item(context: &Context, reading: &Reading, row: &CountryRow) -> CountryItem {
+pub(crate) fn country_item(context: &Context, reading: &Reading, row: &CountryRow) -> CountryItem {
     let counted = reading.reachable(row);
     let (name, name_ja) = names(context, row.country);
     let local = |instant: Instant| time::local(instant.trunc_subsecs(0), &row.zones);
