@@ -300,6 +300,7 @@ impl World {
             access: headcount_api::Access::Unasked,
             insecure_open: false,
             request_timeout: Duration::from_secs(10),
+            limits: headcount_api::Limits::default(),
         };
         let context = headcount_api::Context::new(
             self.store.clone(),

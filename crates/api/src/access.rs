@@ -16,6 +16,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
@@ -27,12 +28,14 @@ use store::audit::Deed;
 use subtle::{Choice, ConstantTimeEq as _};
 
 use crate::Context;
+use crate::limits::{self, Buckets};
 use crate::problem::Problem;
 
 /// Whether a browser sends a request for a page of its own site, of another, or for a person.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// The fewest characters of a password. There is no bound on attempts, so it must not be guessable.
+/// The fewest characters of a password. Attempts are bounded by address only, so it must not be
+/// guessable by somebody with many of those.
 const MIN_PASSWORD_CHARS: usize = 12;
 
 /// The most bytes of a name and password with the colon between them.
@@ -274,7 +277,6 @@ impl Operator {
             actor: self.name().to_owned(),
             action,
             subject: subject.to_owned(),
-            detail: serde_json::json!({}),
         };
         Ok(context.store.note_deed(&deed).await?)
     }
@@ -292,20 +294,54 @@ impl<S: Send + Sync> FromRequestParts<S> for Operator {
     }
 }
 
-/// Says who calls, and answers 401 to strangers who ask for more than the probes.
+/// Whether a path answers without credentials.
+pub(crate) fn is_probe(path: &str) -> bool {
+    PROBES.contains(&path)
+}
+
+/// What stands before every route: who may pass, and how often somebody was wrong about that.
+#[derive(Debug, Clone)]
+pub(crate) struct Gate {
+    access: Access,
+    wrong: Buckets,
+}
+
+impl Gate {
+    pub(crate) fn new(access: Access) -> Self {
+        Self {
+            access,
+            wrong: Buckets::of_wrong_passwords(),
+        }
+    }
+}
+
+/// Says who calls. Answers 401 to strangers who ask for more than the probes, and 429 to those who
+/// were wrong too often, whatever they show then: an answer that depends on it would go on telling
+/// them whether they are right.
 pub(crate) async fn admit(
-    State(access): State<Access>,
+    State(Gate { access, wrong }): State<Gate>,
     mut request: Request,
     next: Next,
 ) -> Response {
+    let shows = request.headers().contains_key(header::AUTHORIZATION) && access.asks();
+    let sender = limits::caller(request.extensions());
+    if shows && !is_probe(request.uri().path()) {
+        let wait = wrong.wait(sender, Instant::now());
+        if wait > Duration::ZERO {
+            return Problem::too_many_wrong_passwords(wait).into_response();
+        }
+    }
     if let Some(caller) = access.caller(request.headers()) {
         request.extensions_mut().insert(caller);
         return next.run(request).await;
     }
-    if PROBES.contains(&request.uri().path()) {
+    if is_probe(request.uri().path()) {
         return next.run(request).await;
     }
-    if request.headers().contains_key(header::AUTHORIZATION) {
+    if shows {
+        // That there was a token was seen before; one that another request took meanwhile changes
+        // nothing about this one.
+        let _ = wrong.take(sender, Instant::now());
         // Neither the name: a password typed in its place would be kept for good.
         tracing::info!("somebody was refused: their name and password are not among ours");
     }

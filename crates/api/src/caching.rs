@@ -8,6 +8,22 @@ use xxhash_rust::xxh3::xxh3_64;
 /// Kept by the one who asked, never by a proxy for others; used again only after asking.
 const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("private, no-cache");
 
+/// Kept for a year without asking: the address names the very content.
+const IMMUTABLE: HeaderValue = HeaderValue::from_static("private, max-age=31536000, immutable");
+
+/// An answer that will be the same whenever this address is asked.
+pub(crate) fn immutable(
+    request: &HeaderMap,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Response {
+    let mut response = answer(request, content_type, body);
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, IMMUTABLE);
+    response
+}
+
 /// An answer with a tag made from its body; 304 without the body if the caller has it already.
 pub(crate) fn answer(
     request: &HeaderMap,

@@ -9,12 +9,14 @@ mod body;
 mod caching;
 mod cursor;
 mod extract;
+mod limits;
 mod live;
 mod openapi;
 mod pages;
 mod problem;
 mod range;
 mod routes;
+mod serve;
 mod table;
 mod time;
 
@@ -37,12 +39,11 @@ use tower_http::compression::CompressionLayer;
 pub use access::{
     Access, Account, AccountError, BasicAuth, BasicAuthError, OpenWithoutAccessControl, Role,
 };
+pub use limits::Limits;
 pub use openapi::openapi;
 use problem::Problem;
 use routes::probes;
-
-/// How long requests that are under way at shutdown may take to end.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+use serve::serve;
 
 /// Requests for data that are answered at once, each with at most one answer in memory. Beyond
 /// them callers are told to come back rather than kept waiting for a connection to the database.
@@ -60,6 +61,8 @@ pub struct Config {
     /// A request that takes longer is answered with 504. Set it above the database's statement
     /// timeout, so that a slow statement is ended by the server rather than abandoned.
     pub request_timeout: Duration,
+    /// How often one caller may ask.
+    pub limits: Limits,
 }
 
 impl Config {
@@ -214,30 +217,6 @@ pub async fn run_probes(
     serve(listener, observed(router), shutdown).await
 }
 
-async fn serve(
-    listener: TcpListener,
-    router: Router,
-    shutdown: CancellationToken,
-) -> anyhow::Result<()> {
-    let listener = tokio::net::TcpListener::from_std(listener).context("cannot listen")?;
-    let served =
-        axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
-    let patience = async {
-        shutdown.cancelled().await;
-        tokio::time::sleep(DRAIN_TIMEOUT).await;
-    };
-    tokio::select! {
-        ended = served => ended.context("the API stopped serving"),
-        () = patience => {
-            tracing::warn!(
-                "some requests did not end within {} s of shutdown and are cut off",
-                DRAIN_TIMEOUT.as_secs()
-            );
-            Ok(())
-        }
-    }
-}
-
 fn guarded(config: &Config, router: Router) -> Router {
     let permits = Arc::new(Semaphore::new(MAX_REQUESTS_IN_FLIGHT));
     let mut router = router
@@ -250,6 +229,13 @@ fn guarded(config: &Config, router: Router) -> Router {
     router = admitted(router, config.access.clone());
     if !config.insecure_open && !config.access.asks() {
         router = router.layer(middleware::from_fn(access::refuse_foreign_hosts));
+    }
+    if let Some(per_second) = config.limits.requests_per_second {
+        let buckets = limits::Buckets::of_requests(per_second);
+        router = router.layer(middleware::from_fn_with_state(
+            buckets,
+            limits::limit_requests,
+        ));
     }
     observed(router)
 }
@@ -265,7 +251,10 @@ fn routes(context: Context) -> Router {
 fn admitted(router: Router, access: Access) -> Router {
     router
         .layer(middleware::from_fn(access::refuse_foreign_sites))
-        .layer(middleware::from_fn_with_state(access, access::admit))
+        .layer(middleware::from_fn_with_state(
+            access::Gate::new(access),
+            access::admit,
+        ))
 }
 
 fn observed(router: Router) -> Router {
@@ -349,6 +338,7 @@ mod tests {
             access: Access::Unasked,
             insecure_open,
             request_timeout: Duration::from_secs(10),
+            limits: Limits::default(),
         };
         for own in [
             "127.0.0.1:8080",

@@ -12,11 +12,15 @@ use store::countries::CountryRow;
 use store::hours::HourlyCount;
 use store::now::Reachable;
 use store::presence::Counts;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 /// A reading is shown for so long before the next is made. A page that asks every two seconds and
 /// a hundred that do cost the database the same.
 const SHOWN_FOR: Duration = Duration::from_secs(1);
+
+/// How long somebody waits for what is being read for another. While the database is away, everybody
+/// would wait for everybody before them.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// So far back hours are held that were closed. Somebody who follows the stream misses none, even if
 /// the database was slow for a while, or an hour became visible after one that was closed later.
@@ -122,6 +126,12 @@ struct Newest {
 }
 
 impl Live {
+    async fn newest(&self) -> store::Result<MutexGuard<'_, Newest>> {
+        tokio::time::timeout(PATIENCE, self.newest.lock())
+            .await
+            .map_err(|_elapsed| store::Error::Stalled(PATIENCE.as_secs()))
+    }
+
     /// The state of this moment, give or take a second. Whoever asks while it is being read waits
     /// for the same answer.
     pub(crate) async fn read(
@@ -129,7 +139,7 @@ impl Live {
         store: &Store,
         clock: &dyn Clock,
     ) -> store::Result<Arc<Reading>> {
-        let mut newest = self.newest.lock().await;
+        let mut newest = self.newest().await?;
         if let Some((taken, reading)) = &newest.reading
             && taken.elapsed() < SHOWN_FOR
         {
@@ -156,7 +166,7 @@ impl Live {
         store: &Store,
         clock: &dyn Clock,
     ) -> store::Result<Arc<Vec<HourlyCount>>> {
-        let mut newest = self.newest.lock().await;
+        let mut newest = self.newest().await?;
         if let Some((taken, closings)) = &newest.closings
             && taken.elapsed() < SHOWN_FOR
         {

@@ -50,6 +50,7 @@ enum Kind {
     Internal,
     DatabaseAway,
     TooBusy,
+    TooManyRequests,
     NotReady,
     TookTooLong,
 }
@@ -138,6 +139,11 @@ impl Kind {
                 "urn:headcount:problem:too-busy",
                 "Too busy",
             ),
+            Self::TooManyRequests => (
+                S::TOO_MANY_REQUESTS,
+                "urn:headcount:problem:too-many-requests",
+                "Too many requests",
+            ),
             Self::NotReady => (
                 S::SERVICE_UNAVAILABLE,
                 "urn:headcount:problem:not-ready",
@@ -159,6 +165,7 @@ pub(crate) struct Problem {
     detail: String,
     parameter: Option<&'static str>,
     troubles: Vec<Trouble>,
+    retry_after: Option<Duration>,
 }
 
 /// An error, as RFC 9457 has it.
@@ -203,11 +210,13 @@ pub(crate) struct Trouble {
 
 impl Problem {
     fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        let retry_after = matches!(kind, Kind::DatabaseAway | Kind::TooBusy).then_some(RETRY_AFTER);
         Self {
             kind,
             detail: detail.into(),
             parameter: None,
             troubles: Vec::new(),
+            retry_after,
         }
     }
 
@@ -418,6 +427,30 @@ impl Problem {
         )
     }
 
+    /// One caller asks too often.
+    pub(crate) fn too_many_requests(wait: Duration) -> Self {
+        Self {
+            retry_after: Some(wait),
+            ..Self::new(
+                Kind::TooManyRequests,
+                "more requests come from your address than one may send; ask again after \
+                 `Retry-After` seconds, and less often",
+            )
+        }
+    }
+
+    /// One caller was wrong about a password too often.
+    pub(crate) fn too_many_wrong_passwords(wait: Duration) -> Self {
+        Self {
+            retry_after: Some(wait),
+            ..Self::new(
+                Kind::TooManyRequests,
+                "too many wrong names or passwords came from your address; try again after \
+                 `Retry-After` seconds",
+            )
+        }
+    }
+
     /// Something that cannot happen did.
     pub(crate) fn internal(cause: &dyn std::error::Error) -> Self {
         tracing::error!(%cause, "a request failed");
@@ -445,6 +478,10 @@ impl utoipa::IntoResponses for Refusals {
             refusal(
                 404,
                 "What the path names is not there; the detail says what is.",
+            ),
+            refusal(
+                429,
+                "Too many requests come from one address; ask again after `Retry-After`.",
             ),
             refusal(
                 503,
@@ -529,17 +566,13 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        match self.kind {
-            Kind::DatabaseAway | Kind::TooBusy => {
-                headers.insert(
-                    header::RETRY_AFTER,
-                    HeaderValue::from(RETRY_AFTER.as_secs()),
-                );
-            }
-            Kind::NotSignedIn => {
-                headers.insert(header::WWW_AUTHENTICATE, CHALLENGE);
-            }
-            _ => {}
+        if let Some(wait) = self.retry_after {
+            // Whole seconds, and not one too early.
+            let secs = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(secs));
+        }
+        if self.kind == Kind::NotSignedIn {
+            headers.insert(header::WWW_AUTHENTICATE, CHALLENGE);
         }
         response
     }

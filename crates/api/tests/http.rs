@@ -17,7 +17,7 @@ use axum::http::{HeaderMap, Request, StatusCode, header};
 use chrono::TimeDelta;
 use chrono_tz::Tz;
 use devstack::{DataDir, Postgres, PostgresOptions};
-use headcount_api::{Access, Account, BasicAuth, Config, Context, guarded_router, router};
+use headcount_api::{Access, Account, BasicAuth, Config, Context, Limits, guarded_router, router};
 use model::{
     Carrier, CarrierSet, Catalogue, Cause, Completeness, Country, DeviceId, Hour, Instant,
     ManualClock, Segment,
@@ -39,6 +39,8 @@ use tower::ServiceExt as _;
 
 #[path = "http/devices.rs"]
 mod devices;
+#[path = "http/manners.rs"]
+mod manners;
 #[path = "http/marks.rs"]
 mod marks;
 #[path = "http/stream.rs"]
@@ -596,7 +598,7 @@ async fn hours_are_exact_where_closed_and_counted_on_the_spot_where_not() {
     assert_eq!(
         hours,
         json!({
-            "country": "ph", "time_zone": "Asia/Manila", "next": null,
+            "country": "ph", "time_zone": "Asia/Manila", "next": null, "version": null,
             "items": [
                 {
                     "start": "2026-11-21T08:00:00+08:00", "end": "2026-11-21T09:00:00+08:00",
@@ -974,6 +976,7 @@ fn config(request_timeout: Duration) -> Config {
         access: Access::Unasked,
         insecure_open: false,
         request_timeout,
+        limits: Limits::default(),
     }
 }
 

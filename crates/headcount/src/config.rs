@@ -8,6 +8,7 @@ mod environment;
 mod file;
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -362,6 +363,9 @@ fn api(file: &File) -> Result<headcount_api::Config, ConfigError> {
         access: access(file)?,
         insecure_open: file.api.insecure_open,
         request_timeout: Duration::from_secs(file.api.request_timeout_secs),
+        limits: headcount_api::Limits {
+            requests_per_second: NonZeroU32::new(file.api.requests_per_second),
+        },
     };
     api.check().map_err(|error| wrong("api.listen", error))?;
     Ok(api)
@@ -451,6 +455,10 @@ fn ranges(file: &File) -> Result<(), ConfigError> {
     )?;
     at_least("datadog.max_series", datadog.max_series as u64, 1)?;
     at_least("api.request_timeout_secs", api.request_timeout_secs, 1)?;
+    if api.requests_per_second > 1_000_000 {
+        let problem = "more than 1000000 is no limit; write 0 for none";
+        return Err(wrong("api.requests_per_second", problem));
+    }
     if ingest.slot.is_empty() || ingest.slot.contains(['/', '+', '#']) {
         return Err(wrong(
             "ingest.slot",
@@ -710,6 +718,10 @@ mod tests {
             (
                 "[exporter]\ndead_man_url = 'b/hunter2'",
                 "exporter.dead_man_url",
+            ),
+            (
+                "[api]\nrequests_per_second = 1000001",
+                "api.requests_per_second",
             ),
             ("[datadog]\nurl = 'agent'", "datadog.url"),
             (

@@ -1,7 +1,6 @@
 //! Who looked at single devices, and who changed what.
 
 use model::Instant;
-use sqlx::PgConnection;
 
 use crate::{Error, Result, Store};
 
@@ -14,10 +13,8 @@ pub struct Deed {
     pub actor: String,
     /// What: a word such as `device.look`.
     pub action: &'static str,
-    /// With what: a device id, a country, the number of a mark.
+    /// With what: a device id, a country.
     pub subject: String,
-    /// What else is worth knowing, such as what was deleted.
-    pub detail: serde_json::Value,
 }
 
 /// A deed as it was noted.
@@ -39,29 +36,23 @@ pub struct NotedDeed {
     pub detail: serde_json::Value,
 }
 
-pub(crate) async fn note(connection: &mut PgConnection, deed: &Deed) -> Result<()> {
-    let done = sqlx::query(
-        "insert into audit (noted_at, actor, action, subject, detail) values ($1, $2, $3, $4, $5)",
-    )
-    .bind(deed.at)
-    .bind(&deed.actor)
-    .bind(deed.action)
-    .bind(&deed.subject)
-    .bind(&deed.detail)
-    .execute(connection)
-    .await;
-    Error::at("note a deed", done).map(drop)
-}
-
 impl Store {
-    /// Notes what somebody did. Whoever shows something that is to be noted does it after this
-    /// succeeded.
+    /// Notes what somebody looked at; it is shown to them after this succeeded. Changes are noted by
+    /// what makes them.
     ///
     /// # Errors
     /// When the database is away.
     pub async fn note_deed(&self, deed: &Deed) -> Result<()> {
-        let mut connection = Error::at("note a deed", self.pool.acquire().await)?;
-        note(&mut connection, deed).await
+        let done = sqlx::query(
+            "insert into audit (noted_at, actor, action, subject) values ($1, $2, $3, $4)",
+        )
+        .bind(deed.at)
+        .bind(&deed.actor)
+        .bind(deed.action)
+        .bind(&deed.subject)
+        .execute(&self.pool)
+        .await;
+        Error::at("note a deed", done).map(drop)
     }
 
     /// What was done, newest first: at most `limit`, and only what was noted before the deed with

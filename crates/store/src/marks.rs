@@ -1,9 +1,7 @@
 //! What people mark on the axis of time: deploys, firmware roll-outs, notes, planned maintenance.
 
 use model::{Carrier, Country, Instant};
-use sqlx::Connection as _;
 
-use crate::audit::{self, Deed};
 use crate::countries::read_country;
 use crate::{Error, Result, Store};
 
@@ -162,21 +160,24 @@ impl Store {
         rows.into_iter().map(TryInto::try_into).collect()
     }
 
-    /// Makes a mark, and notes who did.
+    /// Makes a mark, and notes who did, in one statement: a transaction that is abandoned while it
+    /// begins, as a request that is given up may be, would poison the pool.
     ///
     /// # Errors
     /// When the database is away; nothing is made then.
     pub async fn add_mark(&self, new: &NewMark, actor: &str, now: Instant) -> Result<Mark> {
-        let mut connection = Error::at("add a mark", self.pool.acquire().await)?;
-        let mut transaction = Error::at("add a mark", connection.begin().await)?;
         let row: Row = Error::at(
             "add a mark",
             sqlx::query_as(
-                "insert into marks (kind, country, carrier, from_at, to_at, title, link,
-                                    created_by, created_at)
-                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-                 returning mark_no, kind, country, carrier, from_at, to_at, title, link,
-                           created_by, created_at",
+                "with made as (
+                     insert into marks (kind, country, carrier, from_at, to_at, title, link,
+                                        created_by, created_at)
+                     values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning *
+                 ), noted as (
+                     insert into audit (noted_at, actor, action, subject, detail)
+                     select $9, $8, 'mark.add', mark_no::text, to_jsonb(made) - 'mark_no' from made
+                 )
+                 select * from made",
             )
             .bind(new.kind.as_str())
             .bind(new.country.map(|country| country.to_string()))
@@ -187,14 +188,10 @@ impl Store {
             .bind(&new.link)
             .bind(actor)
             .bind(now)
-            .fetch_one(&mut *transaction)
+            .fetch_one(&self.pool)
             .await,
         )?;
-        let mark = Mark::try_from(row)?;
-        let deed = deed("mark.add", &mark, actor, now);
-        audit::note(&mut transaction, &deed).await?;
-        Error::at("add a mark", transaction.commit().await)?;
-        Ok(mark)
+        row.try_into()
     }
 
     /// Takes a mark of one of these kinds away, and notes who did and what it was. Returns it;
@@ -210,43 +207,25 @@ impl Store {
         now: Instant,
     ) -> Result<Option<Mark>> {
         let kinds: Vec<_> = kinds.iter().map(|kind| kind.as_str()).collect();
-        let mut connection = Error::at("remove a mark", self.pool.acquire().await)?;
-        let mut transaction = Error::at("remove a mark", connection.begin().await)?;
         let row: Option<Row> = Error::at(
             "remove a mark",
             sqlx::query_as(
-                "delete from marks where mark_no = $1 and kind = any($2)
-                 returning mark_no, kind, country, carrier, from_at, to_at, title, link,
-                           created_by, created_at",
+                "with gone as (
+                     delete from marks where mark_no = $1 and kind = any($2) returning *
+                 ), noted as (
+                     insert into audit (noted_at, actor, action, subject, detail)
+                     select $4, $3, 'mark.remove', mark_no::text, to_jsonb(gone) - 'mark_no'
+                     from gone
+                 )
+                 select * from gone",
             )
             .bind(number)
             .bind(kinds)
-            .fetch_optional(&mut *transaction)
+            .bind(actor)
+            .bind(now)
+            .fetch_optional(&self.pool)
             .await,
         )?;
-        let Some(row) = row else { return Ok(None) };
-        let mark = Mark::try_from(row)?;
-        audit::note(&mut transaction, &deed("mark.remove", &mark, actor, now)).await?;
-        Error::at("remove a mark", transaction.commit().await)?;
-        Ok(Some(mark))
-    }
-}
-
-fn deed(action: &'static str, mark: &Mark, actor: &str, now: Instant) -> Deed {
-    let Mark { number, mark, .. } = mark;
-    Deed {
-        at: now,
-        actor: actor.to_owned(),
-        action,
-        subject: number.to_string(),
-        detail: serde_json::json!({
-            "kind": mark.kind.as_str(),
-            "country": mark.country.map(|country| country.to_string()),
-            "carrier": mark.carrier.as_ref().map(Carrier::as_str),
-            "from": mark.from,
-            "to": mark.to,
-            "title": mark.title,
-            "link": mark.link,
-        }),
+        row.map(TryInto::try_into).transpose()
     }
 }

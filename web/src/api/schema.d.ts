@@ -161,7 +161,8 @@ export interface paths {
          * Hours of a country
          * @description Exact distinct devices in every hour of the country's clock that starts in `[from, to)` and has
          *     begun. Hours that are not closed yet are counted on the spot. A closed hour never changes
-         *     within its revision.
+         *     within its revision: an answer that is made of closed hours has a `version`, and may be kept for
+         *     good when it is asked for with that.
          */
         get: operations["listHours"];
         put?: never;
@@ -1262,6 +1263,12 @@ export interface components {
              * @example Asia/Manila
              */
             time_zone: string;
+            /**
+             * @description Names this very answer, if all its hours are closed; null otherwise. A closed hour changes
+             *     only with its revision, and this with it. Asked with it, the answer may be kept for good.
+             * @example 5f1d0c2ab3e49876
+             */
+            version?: string | null;
         };
         /** @description One mark. Times are by its country's clock; UTC where it concerns all countries. */
         MarkItem: {
@@ -2120,6 +2127,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description Too many requests come from one address; ask again after `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
             /** @description The database is away, or too much is asked; ask again after `Retry-After`. */
             503: {
                 headers: {
@@ -2218,6 +2234,15 @@ export interface operations {
             };
             /** @description The body is not said to be JSON. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests come from one address; ask again after `Retry-After`. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2330,6 +2355,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description Too many requests come from one address; ask again after `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
             /** @description The database is away, or too much is asked; ask again after `Retry-After`. */
             503: {
                 headers: {
@@ -2405,6 +2439,15 @@ export interface operations {
             };
             /** @description What the path names is not there; the detail says what is. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests come from one address; ask again after `Retry-After`. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2619,6 +2662,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description Too many requests come from one address; ask again after `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
             /** @description The database is away, or too much is asked; ask again after `Retry-After`. */
             503: {
                 headers: {
@@ -2708,6 +2760,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description Too many requests come from one address; ask again after `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
             /** @description The database is away, or too much is asked; ask again after `Retry-After`. */
             503: {
                 headers: {
@@ -2748,6 +2809,12 @@ export interface operations {
                  * @example 2026-11-21T10:00:00+08:00
                  */
                 to?: string;
+                /**
+                 * @description `version` of an answer for the same hours. While they are at it, the answer may be kept for
+                 *     good (`Cache-Control: immutable`); once one of them was counted again, it is as without.
+                 * @example 5f1d0c2ab3e49876
+                 */
+                version?: string;
             };
             header?: never;
             path: {
@@ -2837,6 +2904,12 @@ export interface operations {
                  * @example 2026-11-21T10:00:00+08:00
                  */
                 to?: string;
+                /**
+                 * @description `version` of an answer for the same hours. While they are at it, the answer may be kept for
+                 *     good (`Cache-Control: immutable`); once one of them was counted again, it is as without.
+                 * @example 5f1d0c2ab3e49876
+                 */
+                version?: string;
             };
             header?: never;
             path: {
@@ -3080,6 +3153,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description Too many requests come from one address; ask again after `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
             /** @description The database is away, or too much is asked; ask again after `Retry-After`. */
             503: {
                 headers: {
@@ -3182,6 +3264,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description Too many requests come from one address; ask again after `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
             /** @description The database is away, or too much is asked; ask again after `Retry-After`. */
             503: {
                 headers: {
@@ -3270,6 +3361,15 @@ export interface operations {
             };
             /** @description What the path names is not there; the detail says what is. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests come from one address; ask again after `Retry-After`. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3370,6 +3470,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description Too many requests come from one address; ask again after `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
             /** @description The database is away, or too much is asked; ask again after `Retry-After`. */
             503: {
                 headers: {
@@ -3452,6 +3561,15 @@ export interface operations {
             };
             /** @description What the path names is not there; the detail says what is. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests come from one address; ask again after `Retry-After`. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3564,6 +3682,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description Too many requests come from one address; ask again after `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
             /** @description The database is away, or too much is asked; ask again after `Retry-After`. */
             503: {
                 headers: {
@@ -3662,6 +3789,15 @@ export interface operations {
             };
             /** @description The body is not said to be JSON. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests come from one address; ask again after `Retry-After`. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3776,6 +3912,15 @@ export interface operations {
             };
             /** @description What the path names is not there; the detail says what is. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests come from one address; ask again after `Retry-After`. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -12,12 +12,13 @@ use store::countries::CountryRow;
 use store::hours::HourlyCount;
 use store::presence::Counts;
 use utoipa::ToSchema;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::countries::{carrier_of, in_use, json as json_answer, shown};
 use crate::extract::{InPath, InQuery};
 use crate::problem::{Problem, ProblemDetails};
 use crate::range::{Lengths, Range};
-use crate::{Context, table, time};
+use crate::{Context, caching, table, time};
 
 /// The range answered when none is asked for, and the longest answered at once.
 const LENGTHS: Lengths = Lengths {
@@ -41,6 +42,10 @@ pub(crate) struct HoursQuery {
     /// Only this carrier of the country, by its slug.
     #[param(example = "globe")]
     carrier: Option<String>,
+    /// `version` of an answer for the same hours. While they are at it, the answer may be kept for
+    /// good (`Cache-Control: immutable`); once one of them was counted again, it is as without.
+    #[param(example = "5f1d0c2ab3e49876")]
+    version: Option<String>,
 }
 
 /// Hours of one country.
@@ -59,6 +64,10 @@ pub(crate) struct HourList {
         "revision": 1, "open": false, "imported": false
     }]))]
     items: Vec<HourItem>,
+    /// Names this very answer, if all its hours are closed; null otherwise. A closed hour changes
+    /// only with its revision, and this with it. Asked with it, the answer may be kept for good.
+    #[schema(example = "5f1d0c2ab3e49876")]
+    version: Option<String>,
     /// Where to go on; null at the end.
     #[schema(example = json!(null))]
     next: Option<String>,
@@ -107,7 +116,8 @@ pub(crate) struct HourItem {
 ///
 /// Exact distinct devices in every hour of the country's clock that starts in `[from, to)` and has
 /// begun. Hours that are not closed yet are counted on the spot. A closed hour never changes
-/// within its revision.
+/// within its revision: an answer that is made of closed hours has a `version`, and may be kept for
+/// good when it is asked for with that.
 #[utoipa::path(
     get,
     path = "/api/v1/countries/{cc}/hours",
@@ -139,7 +149,14 @@ pub(crate) async fn json(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let question = Question::read(&context, &code, &query).await?;
-    json_answer(&headers, &question.answer(&context).await?)
+    let hours = question.answer(&context).await?;
+    // Without both ends the same address asks for other hours tomorrow.
+    let is_fixed = query.from.is_some() && query.to.is_some();
+    if is_fixed && query.version.is_some() && query.version == hours.version {
+        let body = serde_json::to_vec(&hours).map_err(|error| Problem::internal(&error))?;
+        return Ok(caching::immutable(&headers, "application/json", body));
+    }
+    json_answer(&headers, &hours)
 }
 
 /// Hours of a country as CSV
@@ -237,14 +254,18 @@ impl Question {
             .filter(|start| !closed.contains_key(start))
             .collect();
         let mut live = Live::read(context, row, &running).await?;
-        let items = hours
+        let items: Vec<_> = hours
             .into_iter()
             .filter_map(|hour| match closed.get(&hour.start) {
                 Some(count) => Some(self.closed_item(hour, count)),
                 None => self.live_item(hour, &mut live),
             })
             .collect();
+        // A range that goes on beyond now, or has hours that can still be closed, has no end yet.
+        let is_settled = running.is_empty() && range.to <= *now && !items.is_empty();
+        let version = is_settled.then(|| version(&items)).transpose()?;
         Ok(HourList {
+            version,
             country: row.country.to_string(),
             time_zone: row.zones.zone_at(*now).name().to_owned(),
             items,
@@ -307,6 +328,11 @@ impl Question {
             local(self.range.to),
         )
     }
+}
+
+fn version(items: &[HourItem]) -> Result<String, Problem> {
+    let bytes = serde_json::to_vec(items).map_err(|error| Problem::internal(&error))?;
+    Ok(format!("{:016x}", xxh3_64(&bytes)))
 }
 
 /// What hours that are not closed are answered from.

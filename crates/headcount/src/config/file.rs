@@ -267,6 +267,7 @@ pub(crate) struct Api {
     pub(crate) probes_listen: Option<String>,
     pub(crate) public_url: Option<String>,
     pub(crate) request_timeout_secs: u64,
+    pub(crate) requests_per_second: u32,
 }
 
 impl Default for Api {
@@ -278,6 +279,7 @@ impl Default for Api {
             probes_listen: None,
             public_url: None,
             request_timeout_secs: 10,
+            requests_per_second: 100,
         }
     }
 }
