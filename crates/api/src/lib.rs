@@ -8,6 +8,7 @@ mod access;
 mod body;
 mod caching;
 mod cursor;
+mod docs;
 mod extract;
 mod limits;
 mod live;
@@ -243,7 +244,7 @@ fn guarded(config: &Config, router: Router) -> Router {
 fn routes(context: Context) -> Router {
     let (router, document) = openapi::routes().split_for_parts();
     let router = router.with_state(context);
-    openapi::serve(router, &document)
+    docs::serve(openapi::serve(router, &document))
         .fallback(pages::serve)
         .method_not_allowed_fallback(async |method: Method| Problem::method_not_allowed(&method))
 }

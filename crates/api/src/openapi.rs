@@ -4,6 +4,7 @@ use axum::Router;
 use axum::http::header;
 use axum::routing::get;
 use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -21,7 +22,11 @@ use crate::routes::{
             the country's local clock. Counts are exact. What could not be seen is said to be \
             unknown, never counted as 0.\n\n\
             Times are RFC 3339 with the country's offset. Errors are RFC 9457 problem details \
-            (`application/problem+json`). Lists are `{\"items\": […], \"next\": cursor or null}`.\n\n\
+            (`application/problem+json`). Lists are `{\"items\": […], \"next\": cursor or null}`; \
+            ask again with `next` as `cursor` where there is one. Answers are compressed with gzip \
+            or Brotli, and what did not change since their `ETag` is answered with 304.\n\n\
+            One address may ask so often (`api.requests_per_second`, 100), then it gets 429 with \
+            `Retry-After`.\n\n\
             Where access control is on, everything but `/livez` and `/readyz` needs HTTP basic \
             authentication and is answered with 401 without it. Viewers see counts, marks and \
             status; operators see single devices as well, and make marks."
@@ -32,9 +37,30 @@ use crate::routes::{
         (name = "marks", description = "What people mark on the axis of time."),
         (name = "pipeline", description = "Whether headcount itself can count.")
     ),
-    components(schemas(stream::CountsEvent, stream::HourEvent))
+    components(schemas(stream::CountsEvent, stream::HourEvent)),
+    modifiers(&Password),
+    security((), ("password" = []))
 )]
 struct Description;
+
+/// The way in, where one is asked for.
+struct Password;
+
+impl utoipa::Modify for Password {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let basic = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Basic)
+            .description(Some(
+                "Asked for where `api.basic_auth` is set. Without it whoever reaches the address, \
+                 which is this machine's own, is an operator.",
+            ))
+            .build();
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("password", SecurityScheme::Http(basic));
+    }
+}
 
 /// All routes that answer from data, with their description.
 pub(crate) fn routes() -> OpenApiRouter<Context> {

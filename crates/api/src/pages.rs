@@ -42,7 +42,8 @@ The pages are not in this build: run `make web` (or `make demo`) and build again
   /api/v1/countries/{country}/now       devices reachable in every minute
   /api/v1/countries/{country}/hours     devices in every hour; hours.csv for a spreadsheet
   /api/v1/status                        whether headcount itself can count
-  /openapi.json                         everything there is, described for programs
+  /docs                                 everything there is, to read and to try
+  /openapi.json                         the same, described for programs
 ";
 
 /// Answers what no route of the API does.

@@ -39,6 +39,8 @@ use tower::ServiceExt as _;
 
 #[path = "http/devices.rs"]
 mod devices;
+#[path = "http/examples.rs"]
+mod examples;
 #[path = "http/manners.rs"]
 mod manners;
 #[path = "http/marks.rs"]

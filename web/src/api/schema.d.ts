@@ -2493,7 +2493,7 @@ export interface operations {
                     "application/json": components["schemas"]["CountryList"];
                 };
             };
-            /** @description A parameter is wrong. */
+            /** @description A parameter is wrong; the detail names it and the fix. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2502,7 +2502,34 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description The database is away; ask again after `Retry-After`. */
+            /** @description Access control is on, and the request does not prove who sends it. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description What the path names is not there; the detail says what is. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests come from one address; ask again after `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or too much is asked; ask again after `Retry-After`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2511,7 +2538,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description It took too long. */
+            /** @description It took too long; ask for less. */
             504: {
                 headers: {
                     [name: string]: unknown;
@@ -2546,7 +2573,7 @@ export interface operations {
                     "application/json": components["schemas"]["CountryDetail"];
                 };
             };
-            /** @description Not a country code, or a parameter that is not known. */
+            /** @description A parameter is wrong; the detail names it and the fix. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2555,7 +2582,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description A country that is not in use; the detail says which are. */
+            /** @description Access control is on, and the request does not prove who sends it. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description What the path names is not there; the detail says what is. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2564,7 +2600,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description The database is away; ask again after `Retry-After`. */
+            /** @description Too many requests come from one address; ask again after `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or too much is asked; ask again after `Retry-After`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2573,7 +2618,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description It took too long. */
+            /** @description It took too long; ask for less. */
             504: {
                 headers: {
                     [name: string]: unknown;
@@ -2855,7 +2900,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description A country that is not in use; the detail says which are. */
+            /** @description Access control is on, and the request does not prove who sends it. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description What the path names is not there; the detail says what is. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2864,7 +2918,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description The database is away; ask again after `Retry-After`. */
+            /** @description Too many requests come from one address; ask again after `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or too much is asked; ask again after `Retry-After`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2873,7 +2936,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description It took too long; ask for a shorter range. */
+            /** @description It took too long; ask for less. */
             504: {
                 headers: {
                     [name: string]: unknown;
@@ -2952,7 +3015,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description A country that is not in use; the detail says which are. */
+            /** @description Access control is on, and the request does not prove who sends it. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description What the path names is not there; the detail says what is. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2961,7 +3033,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description The database is away; ask again after `Retry-After`. */
+            /** @description Too many requests come from one address; ask again after `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or too much is asked; ask again after `Retry-After`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2970,7 +3051,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description It took too long; ask for a shorter range. */
+            /** @description It took too long; ask for less. */
             504: {
                 headers: {
                     [name: string]: unknown;
@@ -3046,7 +3127,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description A country that is not in use; the detail says which are. */
+            /** @description Access control is on, and the request does not prove who sends it. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description What the path names is not there; the detail says what is. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3055,7 +3145,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description The database is away; ask again after `Retry-After`. */
+            /** @description Too many requests come from one address; ask again after `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or too much is asked; ask again after `Retry-After`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3064,7 +3163,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
-            /** @description It took too long; ask for a shorter range. */
+            /** @description It took too long; ask for less. */
             504: {
                 headers: {
                     [name: string]: unknown;

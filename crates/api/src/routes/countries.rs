@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use crate::extract::{InPath, InQuery, NoParameters};
 use crate::live::Reading;
-use crate::problem::{Problem, ProblemDetails, quoted};
+use crate::problem::{Problem, Refusals, quoted};
 use crate::{Context, caching, time};
 
 /// The countries in use.
@@ -136,12 +136,7 @@ pub(crate) struct CarrierItem {
     tag = "counts",
     responses(
         (status = 200, description = "The countries in use.", body = CountryList),
-        (status = 400, description = "A parameter is wrong.", body = ProblemDetails,
-            content_type = "application/problem+json"),
-        (status = 503, description = "The database is away; ask again after `Retry-After`.",
-            body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 504, description = "It took too long.", body = ProblemDetails,
-            content_type = "application/problem+json"),
+        Refusals
     )
 )]
 pub(crate) async fn list(
@@ -170,14 +165,7 @@ pub(crate) async fn list(
         description = "The country: two letters, as in ISO 3166-1 alpha-2.")),
     responses(
         (status = 200, description = "The country.", body = CountryDetail),
-        (status = 400, description = "Not a country code, or a parameter that is not known.",
-            body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 404, description = "A country that is not in use; the detail says which are.",
-            body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 503, description = "The database is away; ask again after `Retry-After`.",
-            body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 504, description = "It took too long.", body = ProblemDetails,
-            content_type = "application/problem+json"),
+        Refusals
     )
 )]
 pub(crate) async fn one(

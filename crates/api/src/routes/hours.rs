@@ -16,7 +16,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::countries::{carrier_of, in_use, json as json_answer, shown};
 use crate::extract::{InPath, InQuery};
-use crate::problem::{Problem, ProblemDetails};
+use crate::problem::{Problem, Refusals};
 use crate::range::{Lengths, Range};
 use crate::{Context, caching, table, time};
 
@@ -132,14 +132,7 @@ pub(crate) struct HourItem {
         (status = 200, description = "The hours.", body = HourList, headers(
             ("ETag" = String, description = "Changes with the body; send it as `If-None-Match`."))),
         (status = 304, description = "Nothing changed since the body with this `ETag`."),
-        (status = 400, description = "A parameter is wrong; the detail names it and the fix.",
-            body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 404, description = "A country that is not in use; the detail says which are.",
-            body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 503, description = "The database is away; ask again after `Retry-After`.",
-            body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 504, description = "It took too long; ask for a shorter range.",
-            body = ProblemDetails, content_type = "application/problem+json"),
+        Refusals
     )
 )]
 pub(crate) async fn json(
@@ -179,14 +172,7 @@ pub(crate) async fn json(
             example = "start,end,devices,complete,revision,open,globe,smart\n\
                 2026-11-21T09:00:00+08:00,2026-11-21T10:00:00+08:00,1210,true,1,false,705,531\n"),
         (status = 304, description = "Nothing changed since the body with this `ETag`."),
-        (status = 400, description = "A parameter is wrong; the detail names it and the fix.",
-            body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 404, description = "A country that is not in use; the detail says which are.",
-            body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 503, description = "The database is away; ask again after `Retry-After`.",
-            body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 504, description = "It took too long; ask for a shorter range.",
-            body = ProblemDetails, content_type = "application/problem+json"),
+        Refusals
     )
 )]
 pub(crate) async fn csv(

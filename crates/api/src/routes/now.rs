@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::countries::{carrier_of, in_use, json as json_answer, shown};
 use crate::extract::{InPath, InQuery};
-use crate::problem::{Problem, ProblemDetails};
+use crate::problem::{Problem, Refusals};
 use crate::range::{Lengths, Range};
 use crate::{Context, time};
 
@@ -117,14 +117,7 @@ pub(crate) struct NowItem {
         (status = 200, description = "The series.", body = NowList, headers(
             ("ETag" = String, description = "Changes with the body; send it as `If-None-Match`."))),
         (status = 304, description = "Nothing changed since the body with this `ETag`."),
-        (status = 400, description = "A parameter is wrong; the detail names it and the fix.",
-            body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 404, description = "A country that is not in use; the detail says which are.",
-            body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 503, description = "The database is away; ask again after `Retry-After`.",
-            body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 504, description = "It took too long; ask for a shorter range.",
-            body = ProblemDetails, content_type = "application/problem+json"),
+        Refusals
     )
 )]
 pub(crate) async fn series(

@@ -186,3 +186,70 @@ async fn answers_are_compressed_as_the_caller_can_read() {
         assert!(vary.contains("accept-encoding"), "{vary}");
     }
 }
+
+/// Everything that the page of the description needs comes from here, and may.
+#[tokio::test]
+async fn the_description_can_be_read_in_a_browser_without_asking_anybody_else() {
+    let page = get(router(away()), "/docs").await;
+    assert_eq!(page.status, 200);
+    assert_eq!(
+        page.header(header::CONTENT_TYPE),
+        "text/html; charset=utf-8"
+    );
+    let policy = page.header(header::CONTENT_SECURITY_POLICY);
+    assert!(
+        policy.starts_with("default-src 'none'; script-src 'self'; "),
+        "{policy}"
+    );
+    assert!(
+        !policy.contains("unsafe") && !policy.contains("http"),
+        "{policy}"
+    );
+    assert!(
+        !page.text.contains("//") && !page.text.contains("<script>"),
+        "{}",
+        page.text
+    );
+    let named = |attribute: &str| -> Vec<String> {
+        let parts = page.text.split(attribute).skip(1);
+        parts
+            .map(|rest| rest.split('"').next().unwrap().to_owned())
+            .collect()
+    };
+    let mut parts = named("src=\"");
+    parts.extend(named("href=\"/").into_iter().map(|path| format!("/{path}")));
+    assert!(parts.len() >= 4, "{parts:?}");
+    for uri in parts {
+        let request = Request::get(&uri).body(Body::empty()).unwrap();
+        let answer = router(away()).oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), 200, "{uri}");
+        let kind = answer.headers()[header::CONTENT_TYPE]
+            .to_str()
+            .unwrap()
+            .to_owned();
+        let expected = match uri.rsplit('.').next().unwrap() {
+            "js" => "text/javascript; charset=utf-8",
+            "css" => "text/css; charset=utf-8",
+            _ => "application/json",
+        };
+        assert_eq!(kind, expected, "{uri}");
+        let is_packed = answer.headers().contains_key(header::CONTENT_ENCODING);
+        let body = to_bytes(answer.into_body(), 10 << 20).await.unwrap();
+        let begins_as_gzip = body.starts_with(&[0x1f, 0x8b]);
+        assert_eq!(is_packed, begins_as_gzip, "{uri}");
+    }
+    for other in ["/docs/", "/docs/start.js"] {
+        assert_eq!(get(router(away()), other).await.status, 200, "{other}");
+    }
+    // What Swagger UI brings along beside that is not shown.
+    for other in [
+        "index.html",
+        "oauth2-redirect.html",
+        "swagger-initializer.js",
+        "..%2flib.rs",
+    ] {
+        get(router(away()), &format!("/docs/{other}"))
+            .await
+            .problem(404);
+    }
+}
