@@ -26,8 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// the database was slow for a while, or an hour became visible after one that was closed later.
 const CLOSINGS_HELD: TimeDelta = TimeDelta::minutes(10);
 
-/// The most closings that are read at once.
-pub(crate) const MAX_CLOSINGS: u32 = 1000;
+/// The most closings that are read at once: a day of every country there is, and some again.
+pub(crate) const MAX_CLOSINGS: u32 = 10_000;
 
 /// Silent devices are counted this often: nobody falls silent within a minute, a day is the least.
 const SILENT_COUNTED_EVERY: Duration = Duration::from_secs(60);

@@ -4,7 +4,7 @@
 //! ([`crate::live`]), once a second, and sends what is new. So it costs the database the same
 //! however many follow, and a follower who goes away leaves nothing behind.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,6 @@ use chrono::{DateTime, DurationRound as _, FixedOffset, TimeDelta};
 use futures_util::stream::{self, Stream};
 use model::{Country, Instant, ZoneHistory};
 use serde::Serialize;
-use std::collections::BTreeMap;
 use store::hours::HourlyCount;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::MissedTickBehavior;
