@@ -63,7 +63,7 @@ check: deps web ## format, lints, documentation, house rules, licences and advis
 	cd web && $(NPM) run --silent check && $(NPM) run --silent check:compose
 	CARGO=$(CARGO) scripts/deny.sh
 
-bench: ## measure throughput, memory and processor time, side by side; PART=backlog for one of the parts
+bench: ## measure throughput, memory and processor time, side by side; PART=backlog or PART=chart for one part
 	@scripts/deps.sh bench
 	$(CARGO) bench --package headcount-benches --locked -- $(PART)
 

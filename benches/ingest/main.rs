@@ -20,7 +20,7 @@ use devstack::{DataDir, Mosquitto, MosquittoOptions, Postgres, PostgresOptions};
 use fleet::Fleet;
 use side::{Paced, Side};
 
-/// The parts there are.
+/// What can be measured. Names of other benches are none of ours.
 const PARTS: [&str; 6] = ["live", "steady", "new", "python", "backlog", "memory"];
 /// Messages of one measurement.
 const MESSAGES: u64 = 300_000;

@@ -32,28 +32,44 @@ pub(crate) fn answer(
 ) -> Response {
     let body = body.into();
     let tag = tag(&body);
-    let mut response = if has(request, &tag) {
-        StatusCode::NOT_MODIFIED.into_response()
+    if has(request, &tag) {
+        not_modified(&tag)
     } else {
-        ([(header::CONTENT_TYPE, content_type)], body).into_response()
-    };
+        tagged(content_type, &tag, body)
+    }
+}
+
+/// An answer with a tag that was made from what the body is made from.
+pub(crate) fn tagged(content_type: &'static str, tag: &str, body: Bytes) -> Response {
+    kept(
+        tag,
+        ([(header::CONTENT_TYPE, content_type)], body).into_response(),
+    )
+}
+
+/// The caller has the body with this tag.
+pub(crate) fn not_modified(tag: &str) -> Response {
+    kept(tag, StatusCode::NOT_MODIFIED.into_response())
+}
+
+fn kept(tag: &str, mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, CACHE_CONTROL);
     // Hexadecimal digits in quotation marks are a header value.
-    if let Ok(tag) = HeaderValue::from_str(&tag) {
+    if let Ok(tag) = HeaderValue::from_str(tag) {
         headers.insert(header::ETAG, tag);
     }
     response
 }
 
 /// Weak, because the same body goes out compressed and not.
-fn tag(body: &[u8]) -> String {
+pub(crate) fn tag(body: &[u8]) -> String {
     format!("W/\"{:016x}\"", xxh3_64(body))
 }
 
 /// Whether the caller says that it holds the body with this tag. Strong or weak makes no difference
 /// for GET.
-fn has(request: &HeaderMap, tag: &str) -> bool {
+pub(crate) fn has(request: &HeaderMap, tag: &str) -> bool {
     request
         .get_all(header::IF_NONE_MATCH)
         .iter()

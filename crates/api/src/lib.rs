@@ -9,6 +9,7 @@ mod body;
 mod caching;
 mod cursor;
 mod docs;
+mod charts;
 mod extract;
 mod limits;
 mod live;
@@ -94,6 +95,7 @@ pub struct Context {
     followers: Arc<Semaphore>,
     /// Ends the stream.
     ended: CancellationToken,
+    studio: Arc<charts::Studio>,
 }
 
 impl Context {
@@ -114,6 +116,7 @@ impl Context {
             live: Arc::default(),
             followers: Arc::new(Semaphore::new(routes::stream::MAX_FOLLOWERS)),
             ended: CancellationToken::new(),
+            studio: Arc::default(),
         }
     }
 

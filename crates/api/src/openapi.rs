@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 
 use crate::Context;
 use crate::routes::{
-    audit, countries, devices, distinct, heatmap, hours, marks, now, probes, silent, splits,
+    audit, charts, countries, devices, distinct, heatmap, hours, marks, now, probes, silent, splits,
     status, stream,
 };
 
@@ -76,6 +76,10 @@ pub(crate) fn routes() -> OpenApiRouter<Context> {
         .routes(routes!(stream::follow))
         .routes(routes!(silent::json))
         .routes(routes!(silent::csv))
+        .routes(routes!(charts::hours_svg))
+        .routes(routes!(charts::hours_png))
+        .routes(routes!(charts::now_svg))
+        .routes(routes!(charts::now_png))
         .routes(routes!(devices::one))
         .routes(routes!(audit::list))
         .routes(routes!(marks::annotations, marks::add_annotation))

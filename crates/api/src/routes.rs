@@ -1,6 +1,7 @@
 //! One file per noun: what is asked, what is answered.
 
 pub(crate) mod audit;
+pub(crate) mod charts;
 pub(crate) mod countries;
 pub(crate) mod devices;
 pub(crate) mod distinct;

@@ -1150,3 +1150,203 @@ async fn fetch(address: std::net::SocketAddr, path: &str) -> String {
     stream.read_to_string(&mut answer).await.unwrap();
     answer
 }
+
+/// The body of a picture, which is no text.
+async fn picture(router: Router, request: Request<Body>) -> (StatusCode, HeaderMap, Vec<u8>) {
+    let (parts, body) = router.oneshot(request).await.unwrap().into_parts();
+    let body = to_bytes(body, 10 << 20).await.unwrap();
+    (parts.status, parts.headers, body.to_vec())
+}
+
+#[tokio::test]
+async fn hours_are_drawn_as_they_are_answered() {
+    let it = Fixture::with_hours().await;
+    let drawn = async |query: &str| {
+        let answer = it
+            .get(&format!("/api/v1/countries/ph/hours.svg{query}"))
+            .await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        answer
+    };
+    let svg = drawn("?lang=en").await;
+    assert_eq!(svg.header(header::CONTENT_TYPE), "image/svg+xml");
+    assert_eq!(
+        svg.header(header::CONTENT_SECURITY_POLICY),
+        "default-src 'none'"
+    );
+    for part in [
+        ">Philippines</text>",
+        ">2</text>",
+        "Reachable as of Sat 21 Nov, 10:20",
+        "Manila, UTC+8",
+        "Hourly count",
+        "At least",
+        "Running",
+        "url(#running)",
+    ] {
+        assert!(svg.text.contains(part), "{part}: {}", svg.text);
+    }
+    let globe = drawn("?lang=ja&carrier=globe&tz=Asia/Tokyo&theme=dark&w=600&h=315").await;
+    for part in [
+        ">フィリピン</text>",
+        ">Globe</text>",
+        "東京、UTC+9",
+        "#161d27",
+        "width=\"600\"",
+    ] {
+        assert!(globe.text.contains(part), "{part}: {}", globe.text);
+    }
+    // A past range has no running hour, and says what its last whole hour had.
+    let past = drawn("?lang=en&from=2026-11-21T08:00&to=2026-11-21T09:00").await;
+    assert!(past.text.contains("In the hour to") && past.text.contains("09:00"));
+    assert!(!past.text.contains("Running"), "{}", past.text);
+    // The reader's language, where none is asked for.
+    let request = Request::get("/api/v1/countries/ph/hours.svg").header("accept-language", "ja");
+    let reader = send(router(it.context()), request.body(Body::empty()).unwrap()).await;
+    assert!(reader.text.contains("フィリピン"));
+    assert_eq!(reader.header(header::VARY), "accept-language");
+}
+
+#[tokio::test]
+async fn a_chart_that_is_held_already_is_not_drawn_again() {
+    let it = Fixture::with_hours().await;
+    let context = it.context();
+    let ask = async |held: Option<&str>| {
+        let mut request = Request::get("/api/v1/countries/ph/hours.png?w=400&h=210");
+        if let Some(held) = held {
+            request = request.header(header::IF_NONE_MATCH, held);
+        }
+        let request = request.body(Body::empty()).unwrap();
+        picture(router(context.clone()), request).await
+    };
+    let (status, headers, png) = ask(None).await;
+    assert_eq!(status, 200);
+    assert_eq!(headers[header::CONTENT_TYPE], "image/png");
+    assert_eq!(headers[header::CACHE_CONTROL], "private, no-cache");
+    // The signature, then width and height.
+    assert_eq!(png[..8], *b"\x89PNG\r\n\x1a\n");
+    assert_eq!(png[16..24], [0, 0, 1, 144, 0, 0, 0, 210]);
+    let (_, _, again) = ask(None).await;
+    assert!(png == again);
+    let tag = headers[header::ETAG].to_str().unwrap();
+    let (status, headers, nothing) = ask(Some(tag)).await;
+    assert_eq!((status, nothing.len()), (StatusCode::NOT_MODIFIED, 0));
+    assert_eq!(headers[header::ETAG], tag);
+    // What is heard changes the picture.
+    it.hear("ph", "2026-11-21T02:12:00Z", &[("d", "globe")])
+        .await;
+    let request = Request::get("/api/v1/countries/ph/hours.png?w=400&h=210");
+    let request = request.header(header::IF_NONE_MATCH, tag);
+    let request = request.body(Body::empty()).unwrap();
+    let (status, ..) = picture(router(it.context()), request).await;
+    assert_eq!(status, 200);
+}
+
+#[tokio::test]
+async fn minutes_are_drawn_with_last_week_and_since_when() {
+    let it = Fixture::new().await;
+    it.add_country("ph", Tz::Asia__Manila, &["globe"]).await;
+    let drawn = async |query: &str| {
+        let answer = it
+            .get(&format!("/api/v1/countries/ph/now.svg?lang=en{query}"))
+            .await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        answer.text
+    };
+    let unknown = drawn("").await;
+    assert!(unknown.contains(">—</text>"), "{unknown}");
+    assert!(unknown.contains("We could not see enough to count"));
+    assert!(!unknown.contains(">0</text>") || unknown.contains("Nothing is known"));
+
+    for mins in 0..30 {
+        let minute = |start: &str| (at(start) + TimeDelta::minutes(mins)).to_rfc3339();
+        it.keep_now(&minute("2026-11-14T01:51:00Z"), 100, &[("globe", 90)])
+            .await;
+        let left = if mins < 10 { 101 } else { 57 };
+        it.keep_now(
+            &minute("2026-11-21T01:51:00Z"),
+            left,
+            &[("globe", left - 10)],
+        )
+        .await;
+    }
+    let drop = drawn("").await;
+    for part in [
+        ">57</text>",
+        "–43\u{a0}% vs. last week",
+        "since 10:01, for 19 min",
+        "Last week",
+    ] {
+        assert!(drop.contains(part), "{part}: {drop}");
+    }
+    let carrier = drawn("&carrier=globe&step=1").await;
+    assert!(
+        carrier.contains(">47</text>") && carrier.contains("–48\u{a0}%"),
+        "{carrier}"
+    );
+    let alone = drawn("&last_week=false").await;
+    assert!(
+        !alone.contains("Last week") && !alone.contains("vs. last week"),
+        "{alone}"
+    );
+    let request = Request::get("/api/v1/countries/ph/now.png").body(Body::empty());
+    let (status, headers, png) = picture(router(it.context()), request.unwrap()).await;
+    assert_eq!(status, 200);
+    assert_eq!(headers[header::CONTENT_TYPE], "image/png");
+    assert_eq!(png[16..24], [0, 0, 4, 176, 0, 0, 2, 118]);
+}
+
+#[tokio::test]
+async fn a_chart_that_cannot_be_drawn_says_why() {
+    let it = Fixture::with_hours().await;
+    for (query, parameter) in [
+        ("w=199", "w"),
+        ("w=2401", "w"),
+        ("h=99", "h"),
+        ("h=1601", "h"),
+        ("w=wide", "w"),
+        ("lang=fr", "lang"),
+        ("theme=sepia", "theme"),
+        ("tz=PST", "tz"),
+        ("last_week=yes", "last_week"),
+        ("carrier=dito", "carrier"),
+        ("from=2026-01-01", "from"),
+    ] {
+        for chart in ["hours.svg", "hours.png", "now.svg", "now.png"] {
+            let answer = it
+                .get(&format!("/api/v1/countries/ph/{chart}?{query}"))
+                .await;
+            let detail = answer.problem(400);
+            assert!(
+                detail.contains(&format!("`{parameter}`")),
+                "{query}: {detail}"
+            );
+            assert_eq!(answer.json()["parameter"], parameter, "{query}");
+        }
+    }
+    let unknown = it.get("/api/v1/countries/ph/now.png?width=3").await;
+    assert!(unknown.problem(400).contains("unknown field `width`"));
+    it.get("/api/v1/countries/jp/hours.png").await.problem(404);
+}
+
+#[tokio::test]
+async fn charts_are_for_those_who_may_see_the_counts() {
+    let it = Fixture::with_hours().await;
+    for chart in ["hours.svg", "hours.png", "now.svg", "now.png"] {
+        for (authorization, status) in [
+            (None, 401),
+            (Some("Basic bm9ib2R5OndyaXRlcw=="), 401),
+            (Some(VIEWER), 200),
+            (Some(OPERATOR), 200),
+        ] {
+            let mut request = Request::get(format!("/api/v1/countries/ph/{chart}"));
+            if let Some(authorization) = authorization {
+                request = request.header(header::AUTHORIZATION, authorization);
+            }
+            let request = request.body(Body::empty()).unwrap();
+            let router = guarded_router(&asking(), it.context());
+            let (got, ..) = picture(router, request).await;
+            assert_eq!(got, status, "{chart} {authorization:?}");
+        }
+    }
+}

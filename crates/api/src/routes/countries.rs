@@ -276,7 +276,7 @@ pub(crate) fn country_item(context: &Context, reading: &Reading, row: &CountryRo
 }
 
 /// A country's names in English and Japanese; of one that nobody named, its code.
-fn names(context: &Context, country: Country) -> (String, String) {
+pub(crate) fn names(context: &Context, country: Country) -> (String, String) {
     if country == Country::UNPLACEABLE {
         return ("Location unknown".to_owned(), "所在地不明".to_owned());
     }
@@ -306,18 +306,28 @@ fn carrier_item(
         .map(|instant| time::local(instant.trunc_subsecs(0), &row.zones));
     let segment = Segment { country, carrier };
     let slug = segment.carrier.to_string();
-    let name = match context.catalogue.carrier_name(&segment) {
-        Some(name) => name.to_owned(),
-        None if segment.carrier == Carrier::unknown() => "Carrier unknown".to_owned(),
-        None if segment.carrier == Carrier::other() => "Other carriers".to_owned(),
-        None => slug.clone(),
-    };
+    let (name, _) = carrier_names(context, &segment);
     CarrierItem {
         carrier: slug,
         name,
         now,
         week_ago,
         last_heard_at,
+    }
+}
+
+/// A carrier's names in English and Japanese; of one that nobody named, its slug.
+pub(crate) fn carrier_names(context: &Context, segment: &Segment) -> (String, String) {
+    let same = |name: &str| (name.to_owned(), name.to_owned());
+    match context.catalogue.carrier_name(segment) {
+        Some(name) => same(name),
+        None if segment.carrier == Carrier::unknown() => {
+            ("Carrier unknown".to_owned(), "キャリア不明".to_owned())
+        }
+        None if segment.carrier == Carrier::other() => {
+            ("Other carriers".to_owned(), "その他のキャリア".to_owned())
+        }
+        None => same(segment.carrier.as_str()),
     }
 }
 

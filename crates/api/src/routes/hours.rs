@@ -34,14 +34,14 @@ pub(crate) struct HoursQuery {
     /// The first instant: hours that start at or after it. RFC 3339 with offset, or a date or a
     /// date and time by the country's clock. 24 hours before `to` when left out.
     #[param(example = "2026-11-20T10:00:00+08:00")]
-    from: Option<String>,
+    pub(super) from: Option<String>,
     /// The first instant beyond: hours that start before it. Now when left out; at most 92 days
     /// after `from`.
     #[param(example = "2026-11-21T10:00:00+08:00")]
-    to: Option<String>,
+    pub(super) to: Option<String>,
     /// Only this carrier of the country, by its slug.
     #[param(example = "globe")]
-    carrier: Option<String>,
+    pub(super) carrier: Option<String>,
     /// `version` of an answer for the same hours. While they are at it, the answer may be kept for
     /// good (`Cache-Control: immutable`); once one of them was counted again, it is as without.
     #[param(example = "5f1d0c2ab3e49876")]
@@ -63,7 +63,7 @@ pub(crate) struct HourList {
         "devices": 1210, "carriers": {"globe": 705, "smart": 531}, "complete": true,
         "revision": 1, "open": false, "imported": false
     }]))]
-    items: Vec<HourItem>,
+    pub(super) items: Vec<HourItem>,
     /// Names this very answer, if all its hours are closed; null otherwise. A closed hour changes
     /// only with its revision, and this with it. Asked with it, the answer may be kept for good.
     #[schema(example = "5f1d0c2ab3e49876")]
@@ -78,38 +78,38 @@ pub(crate) struct HourList {
 pub(crate) struct HourItem {
     /// When it starts, by the country's clock.
     #[schema(example = "2026-11-21T09:00:00+08:00")]
-    start: DateTime<FixedOffset>,
+    pub(super) start: DateTime<FixedOffset>,
     /// When the next one starts.
     #[schema(example = "2026-11-21T10:00:00+08:00")]
-    end: DateTime<FixedOffset>,
+    pub(super) end: DateTime<FixedOffset>,
     /// Distinct devices heard in it; a lower bound where `complete` is false.
     #[schema(example = 1210)]
-    devices: i64,
+    pub(super) devices: i64,
     /// Distinct devices per carrier. A device that used two counts in both, so they may add up to
     /// more than `devices`. A carrier that is not there had none.
     #[schema(example = json!({"globe": 705, "smart": 531}))]
     carriers: BTreeMap<String, i64>,
     /// Whether the count is exact: the hour is closed and nothing hid devices from us.
     #[schema(example = true)]
-    complete: bool,
+    pub(super) complete: bool,
     /// Grows with every recount that changed something; 0 until the hour is closed.
     #[schema(example = 1)]
     revision: i32,
     /// Whether the hour is still running.
     #[schema(example = false)]
-    open: bool,
+    pub(super) open: bool,
     /// Whether the number came from an import rather than from heartbeats counted here.
     #[schema(example = false)]
     imported: bool,
     /// How much of the hour we could not see, in seconds; only where `complete` is false.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = 420)]
-    gap_secs: Option<i64>,
+    pub(super) gap_secs: Option<i64>,
     /// Why we could not see it; only where `complete` is false. None while the hour is not closed
     /// and nothing is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = json!(["broker_away"]))]
-    causes: Option<Vec<&'static str>>,
+    pub(super) causes: Option<Vec<&'static str>>,
 }
 
 /// Hours of a country
@@ -191,19 +191,30 @@ pub(crate) async fn csv(
 }
 
 /// What is asked, with every parameter understood.
-struct Question {
-    row: CountryRow,
-    range: Range,
-    carrier: Option<Carrier>,
-    now: Instant,
+pub(super) struct Question {
+    pub(super) row: CountryRow,
+    pub(super) range: Range,
+    pub(super) carrier: Option<Carrier>,
+    pub(super) now: Instant,
 }
 
 impl Question {
     async fn read(context: &Context, code: &str, query: &HoursQuery) -> Result<Self, Problem> {
+        Self::read_with(context, code, query, LENGTHS.default).await
+    }
+
+    /// With a range of `default` length where none is asked for.
+    pub(super) async fn read_with(
+        context: &Context,
+        code: &str,
+        query: &HoursQuery,
+        default: TimeDelta,
+    ) -> Result<Self, Problem> {
         let now = context.clock.now();
         let row = in_use(context, code).await?;
         let HoursQuery { from, to, .. } = query;
-        let range = Range::read(from.as_deref(), to.as_deref(), LENGTHS, &row.zones, now)?;
+        let lengths = Lengths { default, ..LENGTHS };
+        let range = Range::read(from.as_deref(), to.as_deref(), lengths, &row.zones, now)?;
         let carrier = match &query.carrier {
             Some(slug) => Some(carrier_of(context, &row, slug).await?),
             None => None,
@@ -216,7 +227,7 @@ impl Question {
         })
     }
 
-    async fn answer(&self, context: &Context) -> Result<HourList, Problem> {
+    pub(super) async fn answer(&self, context: &Context) -> Result<HourList, Problem> {
         let Self {
             row, range, now, ..
         } = self;

@@ -30,6 +30,11 @@ const MAX_RANGE: TimeDelta = TimeDelta::days(92);
 /// The longest step, in minutes.
 const MAX_STEP_MINS: u16 = 60;
 
+/// Steps of a picture, of which the shortest is taken that makes no more than so many points: about
+/// two pixels each.
+const DRAWN_STEPS_MINS: [u16; 6] = [1, 2, 5, 10, 30, MAX_STEP_MINS];
+const MAX_DRAWN_POINTS: i32 = 500;
+
 /// The count of a minute is made when the minute begins; one that is missing so soon after is not
 /// unknown but under way.
 const UNDER_WAY: TimeDelta = TimeDelta::minutes(2);
@@ -42,17 +47,17 @@ pub(crate) struct NowQuery {
     /// The first instant. RFC 3339 with offset, or a date or a date and time by the country's
     /// clock. Three hours before `to` when left out.
     #[param(example = "2026-11-21T07:00:00+08:00")]
-    from: Option<String>,
+    pub(super) from: Option<String>,
     /// The first instant beyond. Now when left out; at most 11,520 steps and 92 days after `from`.
     #[param(example = "2026-11-21T10:00:00+08:00")]
-    to: Option<String>,
+    pub(super) to: Option<String>,
     /// Only this carrier of the country, by its slug.
     #[param(example = "globe")]
-    carrier: Option<String>,
+    pub(super) carrier: Option<String>,
     /// Minutes from one item to the next: 1 when left out, or another divisor of 60. Steps are
     /// counted from the full hour, UTC.
     #[param(example = 10, minimum = 1, maximum = 60)]
-    step: Option<u16>,
+    pub(super) step: Option<u16>,
 }
 
 /// The series of *reachable now* of one country.
@@ -72,7 +77,7 @@ pub(crate) struct NowList {
         "at": "2026-11-21T09:50:00+08:00", "devices": 1203,
         "carriers": {"globe": 702, "smart": 523}, "expected": null, "expected_low": null
     }]))]
-    items: Vec<NowItem>,
+    pub(super) items: Vec<NowItem>,
     /// Where to go on; null at the end.
     #[schema(example = json!(null))]
     next: Option<String>,
@@ -83,11 +88,11 @@ pub(crate) struct NowList {
 pub(crate) struct NowItem {
     /// When it starts, by the country's clock.
     #[schema(example = "2026-11-21T09:50:00+08:00")]
-    at: DateTime<FixedOffset>,
+    pub(super) at: DateTime<FixedOffset>,
     /// Distinct devices heard within the reach window, in the lowest minute of the step: a dip of
     /// a few minutes is not averaged away. Null where it is unknown: we could not see.
     #[schema(example = 1203)]
-    devices: Option<i64>,
+    pub(super) devices: Option<i64>,
     /// The same minute per carrier. A device that used two within the window counts in both.
     #[schema(example = json!({"globe": 702, "smart": 523}))]
     carriers: BTreeMap<String, i64>,
@@ -131,27 +136,47 @@ pub(crate) async fn series(
 }
 
 /// What is asked, with every parameter understood.
-struct Question {
-    row: CountryRow,
+pub(super) struct Question {
+    pub(super) row: CountryRow,
     /// From the start of a step to that of another.
-    range: Range,
-    step: TimeDelta,
-    carrier: Option<Carrier>,
-    now: Instant,
+    pub(super) range: Range,
+    pub(super) step: TimeDelta,
+    pub(super) carrier: Option<Carrier>,
+    pub(super) now: Instant,
 }
 
 impl Question {
     async fn read(context: &Context, code: &str, query: &NowQuery) -> Result<Self, Problem> {
+        let step = step(query.step)?;
+        Self::read_with(context, code, query, Some(step)).await
+    }
+
+    /// For a picture: where no step is asked for, the shortest of which one can be drawn.
+    pub(super) async fn read_to_draw(
+        context: &Context,
+        code: &str,
+        query: &NowQuery,
+    ) -> Result<Self, Problem> {
+        let asked = query.step.map(|asked| step(Some(asked))).transpose()?;
+        Self::read_with(context, code, query, asked).await
+    }
+
+    async fn read_with(
+        context: &Context,
+        code: &str,
+        query: &NowQuery,
+        step: Option<TimeDelta>,
+    ) -> Result<Self, Problem> {
         let now = context.clock.now();
         let row = in_use(context, code).await?;
-        let step = step(query.step)?;
         let lengths = Lengths {
             default: DEFAULT_RANGE,
-            max: (step * MAX_ITEMS).min(MAX_RANGE),
+            max: step.map_or(MAX_RANGE, |step| (step * MAX_ITEMS).min(MAX_RANGE)),
         };
         let NowQuery { from, to, .. } = query;
         let Range { from, to } =
             Range::read(from.as_deref(), to.as_deref(), lengths, &row.zones, now)?;
+        let step = step.unwrap_or_else(|| drawn_step(to - from));
         let start = |instant: Instant| instant.duration_trunc(step).unwrap_or(instant);
         let end = |instant: Instant| instant.duration_round_up(step).unwrap_or(instant);
         let range = Range {
@@ -171,7 +196,7 @@ impl Question {
         })
     }
 
-    async fn answer(&self, context: &Context) -> Result<NowList, Problem> {
+    pub(super) async fn answer(&self, context: &Context) -> Result<NowList, Problem> {
         let Self {
             row,
             range: Range { from, to },
@@ -229,6 +254,15 @@ fn step(asked: Option<u16>) -> Result<TimeDelta, Problem> {
     ))
 }
 
+fn drawn_step(length: TimeDelta) -> TimeDelta {
+    let steps = DRAWN_STEPS_MINS.map(|mins| TimeDelta::minutes(mins.into()));
+    let [.., longest] = steps;
+    steps
+        .into_iter()
+        .find(|step| length <= *step * MAX_DRAWN_POINTS)
+        .unwrap_or(longest)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -240,6 +274,18 @@ mod tests {
         for wrong in [0, 7, 61, 120] {
             let problem = format!("{:?}", step(Some(wrong)).unwrap_err());
             assert!(problem.contains("divides 60"), "{problem}");
+        }
+    }
+    #[test]
+    fn a_picture_has_as_many_points_as_can_be_seen() {
+        for (length, mins) in [
+            (TimeDelta::zero(), 1),
+            (TimeDelta::hours(3), 1),
+            (TimeDelta::hours(24), 5),
+            (TimeDelta::days(7), 30),
+            (TimeDelta::days(92), 60),
+        ] {
+            assert_eq!(drawn_step(length), TimeDelta::minutes(mins), "{length}");
         }
     }
 }
