@@ -37,6 +37,8 @@ LABEL org.opencontainers.image.title="headcount" \
       org.opencontainers.image.description="Counts, exactly, how many devices reached you in each hour, per country and carrier" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0"
 COPY LICENSE-APACHE LICENSE-MIT /usr/share/doc/headcount/
+# The licence of the fonts in the binary.
+COPY crates/api/fonts/OFL.txt /usr/share/doc/headcount/fonts-OFL.txt
 COPY --from=build --chown=0:0 --chmod=0755 /out/headcount /usr/local/bin/headcount
 # The image's user by number, so that an orchestrator can see that it is not root.
 USER 65532:65532
