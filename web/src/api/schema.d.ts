@@ -195,6 +195,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/countries/{cc}/hours.png": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Hours of a country as PNG
+         * @description The same picture as `/api/v1/countries/{cc}/hours.svg`, for chats and mails.
+         */
+        get: operations["drawHoursAsPng"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/countries/{cc}/hours.svg": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Hours of a country as SVG
+         * @description Connected devices per hour as a line, last week's dotted: lower bounds are dashed, the running
+         *     hour is hatched, what is not known is a hole. Above stand how many are reachable now, how that
+         *     differs from last week, and since when.
+         */
+        get: operations["drawHoursAsSvg"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/countries/{cc}/now": {
         parameters: {
             query?: never;
@@ -216,7 +258,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/countries/{cc}/silent": {
+    "/api/v1/countries/{cc}/now.png": {
         parameters: {
             query?: never;
             header?: never;
@@ -224,11 +266,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Silent devices
-         * @description Active devices of a country that were not heard for three of their intervals, and a day at least;
-         *     those that fell silent last come first. For operators; each look is noted with their name.
+         * Reachable minute by minute as PNG
+         * @description The same picture as `/api/v1/countries/{cc}/now.svg`, for chats and mails.
          */
-        get: operations["listSilent"];
+        get: operations["drawNowAsPng"];
         put?: never;
         post?: never;
         delete?: never;
@@ -237,7 +278,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/countries/{cc}/silent.csv": {
+    "/api/v1/countries/{cc}/now.svg": {
         parameters: {
             query?: never;
             header?: never;
@@ -245,33 +286,11 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Silent devices as CSV
-         * @description The same as `/api/v1/countries/{cc}/silent`, as a table for a spreadsheet: up to 50,000 rows.
-         *     Where there are more, a `Link` with `rel="next"` says where they are.
+         * Reachable minute by minute as SVG
+         * @description Devices reachable in every minute as a line, last week's dotted; what is not known is a hole.
+         *     Above stand the newest number, how it differs from last week, and since when.
          */
-        get: operations["downloadSilent"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/countries/{cc}/splits": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * One count, split
-         * @description Exactly which devices make up a country's count, by region, partner, firmware, radio access
-         *     technology or signal: an outage that is one region's or one firmware's shows here. Each device is
-         *     in one group, by what it said last.
-         */
-        get: operations["splitCount"];
+        get: operations["drawNowAsSvg"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3062,6 +3081,244 @@ export interface operations {
             };
         };
     };
+    drawHoursAsPng: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only this carrier of the country, by its slug.
+                 * @example globe
+                 */
+                carrier?: string;
+                /**
+                 * @description The first instant: hours that start at or after it. RFC 3339 with offset, or a date or a
+                 *     date and time by the country's clock. Seven days before `to` when left out.
+                 * @example 2026-11-14T10:00:00+08:00
+                 */
+                from?: string;
+                /**
+                 * @description The height in pixels: 630 when left out.
+                 * @example 630
+                 */
+                h?: number;
+                /**
+                 * @description The language: `en` or `ja`. The reader's (`Accept-Language`) when left out.
+                 * @example ja
+                 */
+                lang?: string;
+                /**
+                 * @description Whether the week before is drawn, dotted, and compared with. When left out, up to 14 days.
+                 * @example true
+                 */
+                last_week?: boolean;
+                /**
+                 * @description The colours: `light` (when left out) or `dark`.
+                 * @example dark
+                 */
+                theme?: string;
+                /**
+                 * @description The first instant beyond: hours that start before it. Now when left out; at most 92 days
+                 *     after `from`.
+                 * @example 2026-11-21T10:00:00+08:00
+                 */
+                to?: string;
+                /**
+                 * @description The zone of all times in the picture, by its IANA name. The country's when left out.
+                 * @example Asia/Tokyo
+                 */
+                tz?: string;
+                /**
+                 * @description The width in pixels: 1,200 when left out.
+                 * @example 1200
+                 */
+                w?: number;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The country: two letters, as in ISO 3166-1 alpha-2.
+                 * @example ph
+                 */
+                cc: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The picture. */
+            200: {
+                headers: {
+                    /** @description Changes with the picture; send it as `If-None-Match`. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": number[];
+                };
+            };
+            /** @description The picture is still the one with this `ETag`. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is wrong; the detail names it and the fix. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A country that is not in use; the detail says which are. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or too many pictures are being drawn. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It took too long; ask for a shorter range. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    drawHoursAsSvg: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only this carrier of the country, by its slug.
+                 * @example globe
+                 */
+                carrier?: string;
+                /**
+                 * @description The first instant: hours that start at or after it. RFC 3339 with offset, or a date or a
+                 *     date and time by the country's clock. Seven days before `to` when left out.
+                 * @example 2026-11-14T10:00:00+08:00
+                 */
+                from?: string;
+                /**
+                 * @description The height in pixels: 630 when left out.
+                 * @example 630
+                 */
+                h?: number;
+                /**
+                 * @description The language: `en` or `ja`. The reader's (`Accept-Language`) when left out.
+                 * @example ja
+                 */
+                lang?: string;
+                /**
+                 * @description Whether the week before is drawn, dotted, and compared with. When left out, up to 14 days.
+                 * @example true
+                 */
+                last_week?: boolean;
+                /**
+                 * @description The colours: `light` (when left out) or `dark`.
+                 * @example dark
+                 */
+                theme?: string;
+                /**
+                 * @description The first instant beyond: hours that start before it. Now when left out; at most 92 days
+                 *     after `from`.
+                 * @example 2026-11-21T10:00:00+08:00
+                 */
+                to?: string;
+                /**
+                 * @description The zone of all times in the picture, by its IANA name. The country's when left out.
+                 * @example Asia/Tokyo
+                 */
+                tz?: string;
+                /**
+                 * @description The width in pixels: 1,200 when left out.
+                 * @example 1200
+                 */
+                w?: number;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The country: two letters, as in ISO 3166-1 alpha-2.
+                 * @example ph
+                 */
+                cc: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The picture. */
+            200: {
+                headers: {
+                    /** @description Changes with the picture; send it as `If-None-Match`. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/svg+xml": string;
+                };
+            };
+            /** @description The picture is still the one with this `ETag`. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is wrong; the detail names it and the fix. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A country that is not in use; the detail says which are. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or too many pictures are being drawn. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It took too long; ask for a shorter range. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     listNow: {
         parameters: {
             query?: {
@@ -3174,7 +3431,255 @@ export interface operations {
             };
         };
     };
-    listSilent: {
+    drawNowAsPng: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only this carrier of the country, by its slug.
+                 * @example globe
+                 */
+                carrier?: string;
+                /**
+                 * @description The first instant. RFC 3339 with offset, or a date or a date and time by the country's
+                 *     clock. Three hours before `to` when left out.
+                 * @example 2026-11-21T07:00:00+08:00
+                 */
+                from?: string;
+                /**
+                 * @description The height in pixels: 630 when left out.
+                 * @example 630
+                 */
+                h?: number;
+                /**
+                 * @description The language: `en` or `ja`. The reader's (`Accept-Language`) when left out.
+                 * @example ja
+                 */
+                lang?: string;
+                /**
+                 * @description Whether the week before is drawn, dotted, and compared with. When left out, up to 14 days.
+                 * @example true
+                 */
+                last_week?: boolean;
+                /**
+                 * @description Minutes from one point to the next, each the lowest of its step: a divisor of 60. As many
+                 *     as the picture can show when left out.
+                 * @example 10
+                 */
+                step?: number;
+                /**
+                 * @description The colours: `light` (when left out) or `dark`.
+                 * @example dark
+                 */
+                theme?: string;
+                /**
+                 * @description The first instant beyond. Now when left out; at most 92 days after `from`.
+                 * @example 2026-11-21T10:00:00+08:00
+                 */
+                to?: string;
+                /**
+                 * @description The zone of all times in the picture, by its IANA name. The country's when left out.
+                 * @example Asia/Tokyo
+                 */
+                tz?: string;
+                /**
+                 * @description The width in pixels: 1,200 when left out.
+                 * @example 1200
+                 */
+                w?: number;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The country: two letters, as in ISO 3166-1 alpha-2.
+                 * @example ph
+                 */
+                cc: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The picture. */
+            200: {
+                headers: {
+                    /** @description Changes with the picture; send it as `If-None-Match`. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": number[];
+                };
+            };
+            /** @description The picture is still the one with this `ETag`. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is wrong; the detail names it and the fix. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A country that is not in use; the detail says which are. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or too many pictures are being drawn. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It took too long; ask for a shorter range. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    drawNowAsSvg: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only this carrier of the country, by its slug.
+                 * @example globe
+                 */
+                carrier?: string;
+                /**
+                 * @description The first instant. RFC 3339 with offset, or a date or a date and time by the country's
+                 *     clock. Three hours before `to` when left out.
+                 * @example 2026-11-21T07:00:00+08:00
+                 */
+                from?: string;
+                /**
+                 * @description The height in pixels: 630 when left out.
+                 * @example 630
+                 */
+                h?: number;
+                /**
+                 * @description The language: `en` or `ja`. The reader's (`Accept-Language`) when left out.
+                 * @example ja
+                 */
+                lang?: string;
+                /**
+                 * @description Whether the week before is drawn, dotted, and compared with. When left out, up to 14 days.
+                 * @example true
+                 */
+                last_week?: boolean;
+                /**
+                 * @description Minutes from one point to the next, each the lowest of its step: a divisor of 60. As many
+                 *     as the picture can show when left out.
+                 * @example 10
+                 */
+                step?: number;
+                /**
+                 * @description The colours: `light` (when left out) or `dark`.
+                 * @example dark
+                 */
+                theme?: string;
+                /**
+                 * @description The first instant beyond. Now when left out; at most 92 days after `from`.
+                 * @example 2026-11-21T10:00:00+08:00
+                 */
+                to?: string;
+                /**
+                 * @description The zone of all times in the picture, by its IANA name. The country's when left out.
+                 * @example Asia/Tokyo
+                 */
+                tz?: string;
+                /**
+                 * @description The width in pixels: 1,200 when left out.
+                 * @example 1200
+                 */
+                w?: number;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The country: two letters, as in ISO 3166-1 alpha-2.
+                 * @example ph
+                 */
+                cc: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The picture. */
+            200: {
+                headers: {
+                    /** @description Changes with the picture; send it as `If-None-Match`. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/svg+xml": string;
+                };
+            };
+            /** @description The picture is still the one with this `ETag`. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is wrong; the detail names it and the fix. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A country that is not in use; the detail says which are. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The database is away, or too many pictures are being drawn. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It took too long; ask for a shorter range. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    getDevice: {
         parameters: {
             query?: {
                 /**
