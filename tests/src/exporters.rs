@@ -5,6 +5,7 @@
 //! The clock is the test's. Only leases run in real time, because they are the database's.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::UdpSocket;
 use std::time::{Duration, Instant as Moment};
 
 use chrono::{NaiveDate, Offset as _, TimeDelta, TimeZone as _, Timelike as _};
@@ -45,6 +46,9 @@ const LAST_SEND: TimeDelta = TimeDelta::minutes(55);
 
 /// Minutes after an hour's end at which it is sent, if it was closed by then.
 const STEPS: [i64; 4] = [0, 10, 25, 45];
+
+/// What the test itself sends to the Agent, to know that all before it has been read.
+const MARK: &str = "test.mark:1|c";
 
 /// Countries with their carriers, numbered from 1. One moves its clock by half an hour.
 const PLACES: [(&str, Tz, &[&str]); 3] = [
@@ -225,7 +229,7 @@ impl Player {
             self.settle().await?;
         }
         // Everything is well again, and the plan of the last hour runs to its end.
-        self.listen_again();
+        self.listen_again().await;
         for one in &mut self.exporters {
             one.to_postgres.heal();
             one.paused = 0;
@@ -242,7 +246,7 @@ impl Player {
 
     /// Moves the clock, and makes and drops partitions as ingest would.
     async fn go_on(&mut self, by: TimeDelta) {
-        self.take_lines();
+        self.take_all_lines().await;
         let now = self.now() + by;
         if now.date_naive() != self.maintained {
             self.maintained = now.date_naive();
@@ -336,12 +340,12 @@ impl Player {
     async fn trouble(&mut self) {
         self.deaf = match self.deaf {
             0 if self.random.u32(0..20) == 0 => {
-                self.take_lines();
+                self.take_all_lines().await;
                 self.figures.agent_restarts += 1;
                 self.random.u32(1..3)
             }
             1 => {
-                self.listen_again();
+                self.listen_again().await;
                 0
             }
             deaf => deaf.saturating_sub(1),
@@ -374,8 +378,8 @@ impl Player {
         }
     }
 
-    fn listen_again(&mut self) {
-        self.take_lines();
+    async fn listen_again(&mut self) {
+        self.take_all_lines().await;
         self.deaf = 0;
     }
 
@@ -543,10 +547,24 @@ impl Player {
             .count()
     }
 
-    /// Takes what the Agent got since the clock moved last, and checks each line by itself.
-    fn take_lines(&mut self) {
+    /// Takes everything that was sent until now, however late the Agent gets to read it: it reads in
+    /// order, so all of it comes before a mark that is sent now.
+    async fn take_all_lines(&mut self) {
+        let agent = self.world.agent.url().replace("udp://", "");
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.send_to(MARK.as_bytes(), agent).unwrap();
+        while !self.take_lines() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// Takes what the Agent has read since the clock moved last, and checks each line by itself. Returns
+    /// whether the mark was there.
+    fn take_lines(&mut self) -> bool {
         let now = self.now();
+        let mut marked = false;
         for metric in self.world.agent.take() {
+            marked |= MARK.starts_with(&metric.name);
             if !metric.name.starts_with("headcount.hour.") {
                 continue;
             }
@@ -555,6 +573,7 @@ impl Player {
             self.figures.lost_lines += usize::from(line.lost);
             self.lines.push(line);
         }
+        marked
     }
 
     fn line(&self, metric: &Metric, now: Instant) -> Line {
