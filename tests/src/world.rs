@@ -298,6 +298,8 @@ impl World {
         let config = headcount_api::Config {
             listen: std::net::SocketAddr::from(([127, 0, 0, 1], 0)),
             access: headcount_api::Access::Unasked,
+            public_url: None,
+            signing_key: None,
             insecure_open: false,
             request_timeout: Duration::from_secs(10),
             limits: headcount_api::Limits::default(),

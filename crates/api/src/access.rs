@@ -14,22 +14,35 @@
 //! to, name and port included, and sends it to no other: the page of `evil.example` comes without
 //! one and is refused as any stranger. So the API may then be reached under any name.
 
+mod cookies;
+mod members;
+mod oidc;
+mod page;
+mod proxy;
+mod sealed;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, Uri, header, uri::Authority};
+use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Uri, header, uri::Authority};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
+use serde::{Deserialize, Serialize};
 use store::audit::Deed;
 use subtle::{Choice, ConstantTimeEq as _};
 
 use crate::Context;
 use crate::limits::{self, Buckets};
 use crate::problem::Problem;
+pub use members::Members;
+pub use oidc::{Oidc, OidcError, OidcSettings};
+pub use proxy::{Network, NetworkError, TrustedProxy, TrustedProxyError};
+pub(crate) use sealed::KeyRing;
+pub use sealed::{ShortKey, SigningKey};
 
 /// Whether a browser sends a request for a page of its own site, of another, or for a person.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -45,6 +58,16 @@ const MAX_CREDENTIALS_BYTES: usize = 256;
 /// devices.
 const PROBES: [&str; 2] = ["/livez", "/readyz"];
 
+/// The most bytes of a name that somebody else vouches for.
+const MAX_NAME_BYTES: usize = 256;
+
+/// What a route asks for that nobody was let in to.
+const UNKNOWN_CALLER: &str = "somebody who is known";
+
+/// How to show a name and a password. They are read as UTF-8.
+const CHALLENGE: HeaderValue =
+    HeaderValue::from_static("Basic realm=\"headcount\", charset=\"UTF-8\"");
+
 /// What a caller is called where nobody asks for names.
 const UNNAMED: &str = "unnamed";
 
@@ -52,8 +75,9 @@ const UNNAMED: &str = "unnamed";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`api.listen` is {listen}, which other machines may reach, and there is no access control: \
-     set passwords in `api.basic_auth`, listen on loopback (127.0.0.1 or [::1]), or accept that \
-     everybody can read everything with `--insecure-open`"
+     set passwords in `api.basic_auth`, say who signs people in with `api.oidc` or `api.proxy`, listen \
+     on loopback (127.0.0.1 or [::1]), or accept that everybody can read everything with \
+     `--insecure-open`"
 )]
 pub struct OpenWithoutAccessControl {
     /// The address asked for.
@@ -61,7 +85,8 @@ pub struct OpenWithoutAccessControl {
 }
 
 /// What a caller may see.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Counts and the pipeline's status.
     Viewer,
@@ -75,8 +100,35 @@ pub enum Access {
     /// Not at all: whoever reaches the address is an operator.
     #[default]
     Unasked,
-    /// By a name and a password with every request.
-    Basic(Arc<BasicAuth>),
+    /// In one of these ways.
+    Asked(Arc<Ways>),
+}
+
+/// The ways in which callers may prove who they are. Each that is there is enough, and at least one
+/// is.
+#[derive(Debug, Default)]
+pub struct Ways {
+    /// A name and a password with every request.
+    pub basic: Option<BasicAuth>,
+    /// A proxy in front signs people in and says who they are.
+    pub proxy: Option<TrustedProxy>,
+    /// People sign in with an identity provider.
+    pub oidc: Option<Oidc>,
+}
+
+impl From<Ways> for Access {
+    fn from(ways: Ways) -> Self {
+        Self::Asked(Arc::new(ways))
+    }
+}
+
+impl From<BasicAuth> for Access {
+    fn from(accounts: BasicAuth) -> Self {
+        Self::from(Ways {
+            basic: Some(accounts),
+            ..Ways::default()
+        })
+    }
 }
 
 impl Access {
@@ -86,14 +138,67 @@ impl Access {
         !matches!(self, Self::Unasked)
     }
 
-    /// Who sends a request with these headers; `None` for a stranger.
-    fn caller(&self, headers: &HeaderMap) -> Option<Caller> {
+    /// What callers are asked for, for people who read the log.
+    #[must_use]
+    pub fn asks_for(&self) -> String {
         match self {
-            Self::Unasked => Some(Caller {
-                name: UNNAMED.into(),
-                role: Role::Operator,
-            }),
-            Self::Basic(accounts) => accounts.caller(headers),
+            Self::Unasked => "nothing".to_owned(),
+            Self::Asked(ways) => ways.in_words(),
+        }
+    }
+}
+
+impl Ways {
+    fn in_words(&self) -> String {
+        let proxy = self
+            .proxy
+            .as_ref()
+            .map(|_| "the word of the proxy in front (`api.proxy`)");
+        let basic = self
+            .basic
+            .as_ref()
+            .map(|_| "a name and a password (`api.basic_auth`)");
+        let oidc = self
+            .oidc
+            .as_ref()
+            .map(|_| "a sign-in with the identity provider (`api.oidc`)");
+        let words: Vec<_> = [oidc, proxy, basic].into_iter().flatten().collect();
+        words.join(" or ")
+    }
+
+    /// Who sends a request; `None` for a stranger. Who was wrong about a password too often hears 429,
+    /// whatever they show then: an answer that depends on it would go on telling them whether they
+    /// are right.
+    async fn caller(
+        &self,
+        gate: &Gate,
+        extensions: &Extensions,
+        headers: &HeaderMap,
+    ) -> Result<Option<Caller>, Problem> {
+        let peer = limits::peer(extensions);
+        if let Some(proxy) = &self.proxy
+            && let Some(caller) = proxy.caller(peer, headers)
+        {
+            return Ok(Some(caller));
+        }
+        if let Some(basic) = &self.basic
+            && headers.contains_key(header::AUTHORIZATION)
+        {
+            let sender = limits::caller(extensions);
+            let wait = gate.wrong.wait(sender, Instant::now());
+            if wait > Duration::ZERO {
+                return Err(Problem::too_many_wrong_passwords(wait));
+            }
+            if let Some(caller) = basic.caller(headers) {
+                return Ok(Some(caller));
+            }
+            // That there was a token was seen before; one that another request took meanwhile changes
+            // nothing about this one.
+            let _ = gate.wrong.take(sender, Instant::now());
+        }
+        match &self.oidc {
+            Some(oidc) => oidc.caller(gate, headers).await,
+            None => Ok(None),
         }
     }
 }
@@ -289,7 +394,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Operator {
         match parts.extensions.get::<Caller>() {
             Some(caller) if caller.role == Role::Operator => Ok(Self(caller.clone())),
             Some(_) => Err(Problem::for_operators_only()),
-            None => Err(Problem::not_signed_in()),
+            None => Err(Problem::not_signed_in(UNKNOWN_CALLER)),
         }
     }
 }
@@ -299,65 +404,80 @@ pub(crate) fn is_probe(path: &str) -> bool {
     PROBES.contains(&path)
 }
 
-/// What stands before every route: who may pass, and how often somebody was wrong about that.
-#[derive(Debug, Clone)]
+/// What it takes to tell who calls. Cheap to clone.
+#[derive(Clone)]
 pub(crate) struct Gate {
-    access: Access,
-    wrong: Buckets,
+    pub(crate) access: Access,
+    /// How often somebody was wrong about a password.
+    pub(crate) wrong: Buckets,
+    pub(crate) keys: Arc<KeyRing>,
+    pub(crate) clock: Arc<dyn model::Clock>,
 }
 
-impl Gate {
-    pub(crate) fn new(access: Access) -> Self {
-        Self {
-            access,
-            wrong: Buckets::of_wrong_passwords(),
-        }
-    }
-}
-
-/// Says who calls. Answers 401 to strangers who ask for more than the probes, and 429 to those who
-/// were wrong too often, whatever they show then: an answer that depends on it would go on telling
-/// them whether they are right.
-pub(crate) async fn admit(
-    State(Gate { access, wrong }): State<Gate>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let shows = request.headers().contains_key(header::AUTHORIZATION) && access.asks();
-    let sender = limits::caller(request.extensions());
-    if shows && !is_probe(request.uri().path()) {
-        let wait = wrong.wait(sender, Instant::now());
-        if wait > Duration::ZERO {
-            return Problem::too_many_wrong_passwords(wait).into_response();
-        }
-    }
-    if let Some(caller) = access.caller(request.headers()) {
-        request.extensions_mut().insert(caller);
-        return next.run(request).await;
-    }
+/// Says who calls, and answers 401 to strangers who ask for more than the probes.
+pub(crate) async fn admit(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
     if is_probe(request.uri().path()) {
         return next.run(request).await;
     }
-    if shows {
-        // That there was a token was seen before; one that another request took meanwhile changes
-        // nothing about this one.
-        let _ = wrong.take(sender, Instant::now());
-        // Neither the name: a password typed in its place would be kept for good.
-        tracing::info!("somebody was refused: their name and password are not among ours");
-    }
-    Problem::not_signed_in().into_response()
-}
-
-/// Answers 403 to changes that a page of another site sends through somebody's browser. The browser
-/// brings their password along, or the way to loopback, and says where the page is from.
-pub(crate) async fn refuse_foreign_sites(request: Request, next: Next) -> Response {
-    if !request.method().is_safe() && is_of_another_site(request.headers()) {
-        return Problem::from_another_site().into_response();
-    }
+    let caller = match &gate.access {
+        Access::Unasked => Caller {
+            name: UNNAMED.into(),
+            role: Role::Operator,
+        },
+        Access::Asked(ways) => {
+            if let Some(oidc) = &ways.oidc
+                && Oidc::owns(request.uri().path())
+            {
+                return oidc.answer(&gate, request).await;
+            }
+            match ways
+                .caller(&gate, request.extensions(), request.headers())
+                .await
+            {
+                Ok(Some(caller)) => caller,
+                Ok(None) => return turn_away(ways, &request),
+                Err(problem) => return problem.into_response(),
+            }
+        }
+    };
+    request.extensions_mut().insert(caller);
     next.run(request).await
 }
 
-/// Programs send none of these headers, and pass.
+/// What a stranger is told: a person with a page, a program with a problem, and both by which way to
+/// come in.
+fn turn_away(ways: &Ways, request: &Request) -> Response {
+    let (path, headers) = (request.uri().path(), request.headers());
+    if headers.contains_key(header::AUTHORIZATION) {
+        // Neither the name: a password typed in its place would be kept for good.
+        tracing::info!("somebody was refused: their name and password are not among ours");
+    }
+    let mut response = if page::is_wanted(request.method(), path, headers) {
+        if ways.oidc.is_some() {
+            // Without a challenge: a browser would ask for a password instead of showing the page.
+            let sign_in = Oidc::sign_in_address(request.uri());
+            return page::answer(page::Message::SignIn, headers, Some(&sign_in));
+        }
+        let message = match ways.basic {
+            Some(_) => page::Message::Password,
+            None => page::Message::ThroughProxy,
+        };
+        page::answer(message, headers, None)
+    } else {
+        Problem::not_signed_in(&ways.in_words()).into_response()
+    };
+    // The page's own requests bring no password, and a browser would ask for one.
+    let is_of_a_page = ways.oidc.is_some() && headers.contains_key(SEC_FETCH_SITE);
+    if ways.basic.is_some() && !is_of_a_page {
+        response
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, CHALLENGE);
+    }
+    response
+}
+
+/// Whether a browser says that the page of another site sends this. Programs send none of these
+/// headers.
 fn is_of_another_site(headers: &HeaderMap) -> bool {
     let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or(""));
     // What a browser says of itself holds also behind a proxy that changes the host.
@@ -369,6 +489,15 @@ fn is_of_another_site(headers: &HeaderMap) -> bool {
     };
     let authority = origin.split_once("://").map(|(_, authority)| authority);
     authority.is_none() || authority != text(header::HOST)
+}
+
+/// Answers 403 to changes that a page of another site sends through somebody's browser. The browser
+/// brings their password along, or the way to loopback, and says where the page is from.
+pub(crate) async fn refuse_foreign_sites(request: Request, next: Next) -> Response {
+    if !request.method().is_safe() && is_of_another_site(request.headers()) {
+        return Problem::from_another_site().into_response();
+    }
+    next.run(request).await
 }
 
 /// Whether only this machine can reach an address; also one of IPv4 written as IPv6.
@@ -501,7 +630,7 @@ mod tests {
         assert_eq!(refused, BasicAuthError::SameName);
         let refused = BasicAuth::new(None, None).unwrap_err();
         assert_eq!(refused, BasicAuthError::NoAccount);
-        let access = Access::Basic(Arc::new(BasicAuth::new(Some(twelve), None).unwrap()));
+        let access = Access::from(BasicAuth::new(Some(twelve), None).unwrap());
         let shown = format!("{access:?}");
         assert!(
             shown.contains("finance") && !shown.contains("twelve"),

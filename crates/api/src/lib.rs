@@ -6,16 +6,18 @@
 
 mod access;
 mod body;
+mod browsers;
 mod caching;
+mod charts;
 mod cursor;
 mod docs;
-mod charts;
 mod extract;
 mod limits;
 mod live;
 mod openapi;
 mod pages;
 mod problem;
+mod public_url;
 mod range;
 mod routes;
 mod serve;
@@ -39,11 +41,15 @@ use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
 
 pub use access::{
-    Access, Account, AccountError, BasicAuth, BasicAuthError, OpenWithoutAccessControl, Role,
+    Access, Account, AccountError, BasicAuth, BasicAuthError, Members, Network, NetworkError, Oidc,
+    OidcError, OidcSettings, OpenWithoutAccessControl, Role, ShortKey, SigningKey, TrustedProxy,
+    TrustedProxyError, Ways,
 };
+use access::{Gate, KeyRing};
 pub use limits::Limits;
 pub use openapi::openapi;
 use problem::Problem;
+pub use public_url::{PublicUrl, PublicUrlError};
 use routes::probes;
 use serve::serve;
 
@@ -58,6 +64,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// How callers prove who they are.
     pub access: Access,
+    /// The address under which people reach the page, where it is known.
+    pub public_url: Option<PublicUrl>,
+    /// What sessions are signed with; a key kept in the database if none is given.
+    pub signing_key: Option<SigningKey>,
     /// Serve everybody who can reach the address, although there is no access control.
     pub insecure_open: bool,
     /// A request that takes longer is answered with 504. Set it above the database's statement
@@ -128,12 +138,19 @@ impl Context {
 /// All routes, without the checks that depend on where they are served: for tests without a
 /// socket.
 pub fn router(context: Context) -> Router {
-    observed(admitted(routes(context), Access::Unasked))
+    let gate = Gate {
+        access: Access::Unasked,
+        wrong: limits::Buckets::of_wrong_passwords(),
+        keys: Arc::default(),
+        clock: Arc::clone(&context.clock),
+    };
+    observed(admitted(routes(context), gate))
 }
 
 /// All routes as they are served with this configuration.
 pub fn guarded_router(config: &Config, context: Context) -> Router {
-    guarded(config, routes(context))
+    let gate = gate(config, Some(context.store.clone()), &context.clock);
+    guarded(config, gate, routes(context))
 }
 
 /// Takes the address, so that somebody can be told about it before there is anything to serve.
@@ -150,7 +167,7 @@ pub fn bind(config: &Config) -> anyhow::Result<TcpListener> {
         .local_addr()
         .context("cannot tell the address listened on")?;
     if config.access.asks() {
-        tracing::info!("the API asks for a name and a password (`api.basic_auth`)");
+        tracing::info!("the API asks for {}", config.access.asks_for());
     } else if !access::is_loopback(address.ip()) {
         tracing::warn!(
             %address,
@@ -189,6 +206,7 @@ pub async fn run_preparing(
     health: telemetry::Health,
     prepared: CancellationToken,
 ) -> anyhow::Result<()> {
+    let gate = gate(&config, None, &clock);
     let status = async move || routes::status::preparing(clock.now(), health.work());
     let router = Router::new()
         .route("/livez", get(probes::livez))
@@ -196,7 +214,7 @@ pub async fn run_preparing(
         .route("/readyz", get(async || Problem::getting_ready()))
         .route("/api/{*path}", get(async || Problem::getting_ready()))
         .fallback(pages::serve);
-    serve(listener, guarded(&config, router), prepared).await
+    serve(listener, guarded(&config, gate, router), prepared).await
 }
 
 /// Serves the probes alone, for processes without the API: they hold no counts and no devices, so
@@ -221,7 +239,17 @@ pub async fn run_probes(
     serve(listener, observed(router), shutdown).await
 }
 
-fn guarded(config: &Config, router: Router) -> Router {
+/// What tells who calls. Without a store, as before there is data, only a key that was given is known.
+fn gate(config: &Config, store: Option<store::Store>, clock: &Arc<dyn model::Clock>) -> Gate {
+    Gate {
+        access: config.access.clone(),
+        wrong: limits::Buckets::of_wrong_passwords(),
+        keys: Arc::new(KeyRing::new(config.signing_key.clone(), store)),
+        clock: Arc::clone(clock),
+    }
+}
+
+fn guarded(config: &Config, gate: Gate, router: Router) -> Router {
     let permits = Arc::new(Semaphore::new(MAX_REQUESTS_IN_FLIGHT));
     let mut router = router
         .layer(CompressionLayer::new())
@@ -230,7 +258,7 @@ fn guarded(config: &Config, router: Router) -> Router {
             limit_time,
         ))
         .layer(middleware::from_fn_with_state(permits, limit_load));
-    router = admitted(router, config.access.clone());
+    router = admitted(router, gate);
     if !config.insecure_open && !config.access.asks() {
         router = router.layer(middleware::from_fn(access::refuse_foreign_hosts));
     }
@@ -241,7 +269,8 @@ fn guarded(config: &Config, router: Router) -> Router {
             limits::limit_requests,
         ));
     }
-    observed(router)
+    let is_https = config.public_url.as_ref().is_some_and(PublicUrl::is_https);
+    observed(router.layer(middleware::from_fn_with_state(is_https, browsers::tell)))
 }
 
 fn routes(context: Context) -> Router {
@@ -252,13 +281,10 @@ fn routes(context: Context) -> Router {
         .method_not_allowed_fallback(async |method: Method| Problem::method_not_allowed(&method))
 }
 
-fn admitted(router: Router, access: Access) -> Router {
+fn admitted(router: Router, gate: Gate) -> Router {
     router
         .layer(middleware::from_fn(access::refuse_foreign_sites))
-        .layer(middleware::from_fn_with_state(
-            access::Gate::new(access),
-            access::admit,
-        ))
+        .layer(middleware::from_fn_with_state(gate, access::admit))
 }
 
 fn observed(router: Router) -> Router {
@@ -340,6 +366,8 @@ mod tests {
         let config = |listen: &str, insecure_open| Config {
             listen: listen.parse().unwrap(),
             access: Access::Unasked,
+            public_url: None,
+            signing_key: None,
             insecure_open,
             request_timeout: Duration::from_secs(10),
             limits: Limits::default(),
@@ -366,7 +394,7 @@ mod tests {
             assert_eq!(config(open, true).check(), Ok(()), "{open}");
             let operator = Account::parse("ops:correct horse").unwrap();
             let asking = Config {
-                access: Access::Basic(Arc::new(BasicAuth::new(None, Some(operator)).unwrap())),
+                access: BasicAuth::new(None, Some(operator)).unwrap().into(),
                 ..config(open, false)
             };
             assert_eq!(asking.check(), Ok(()), "{open}");

@@ -4,18 +4,17 @@
 //! one has billions of them. Behind a proxy all callers are one.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::Extensions;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use crate::problem::Problem;
-use crate::serve::Peer;
 
 /// Callers that are told apart. Beyond that, new ones share what one of them may.
 const MAX_CALLERS: usize = 10_000;
@@ -142,12 +141,15 @@ fn network(address: IpAddr) -> IpAddr {
     }
 }
 
+/// The address that a request's connection comes from; `None` where there is no connection.
+pub(crate) fn peer(extensions: &Extensions) -> Option<IpAddr> {
+    let ConnectInfo(address) = extensions.get::<ConnectInfo<SocketAddr>>()?;
+    Some(address.ip().to_canonical())
+}
+
 /// Who sends a request. Requests that came through no connection have one sender.
 pub(crate) fn caller(extensions: &Extensions) -> IpAddr {
-    match extensions.get::<Peer>() {
-        Some(Peer(address)) => *address,
-        None => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-    }
+    peer(extensions).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }
 
 /// Answers 429 to who asks too often. Probes are answered however often an orchestrator asks.

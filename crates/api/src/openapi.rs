@@ -10,8 +10,8 @@ use utoipa_axum::routes;
 
 use crate::Context;
 use crate::routes::{
-    audit, charts, countries, devices, distinct, heatmap, hours, marks, now, probes, silent, splits,
-    status, stream,
+    audit, charts, countries, devices, distinct, heatmap, hours, marks, now, probes, silent,
+    splits, status, stream,
 };
 
 #[derive(OpenApi)]

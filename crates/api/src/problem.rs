@@ -18,10 +18,6 @@ use utoipa::openapi::RefOr;
 /// The content type of every error.
 pub(crate) const CONTENT_TYPE: &str = "application/problem+json";
 
-/// How to prove who one is. Names and passwords are read as UTF-8.
-const CHALLENGE: HeaderValue =
-    HeaderValue::from_static("Basic realm=\"headcount\", charset=\"UTF-8\"");
-
 /// When to ask again while the database is away, or we are too busy.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
@@ -294,14 +290,6 @@ impl Problem {
         )
     }
 
-    /// A browser says that the page of somebody else sends this.
-    pub(crate) fn from_another_site() -> Self {
-        Self::new(
-            Kind::FromAnotherSite,
-            "a page of another site may not change anything here",
-        )
-    }
-
     /// A number that belongs to no mark of this kind.
     pub(crate) fn unknown_mark(number: i64) -> Self {
         Self {
@@ -313,12 +301,9 @@ impl Problem {
         }
     }
 
-    /// Nobody we know asks for more than the probes.
-    pub(crate) fn not_signed_in() -> Self {
-        Self::new(
-            Kind::NotSignedIn,
-            "this needs a name and a password, as HTTP basic authentication",
-        )
+    /// Nobody we know asks for more than the probes; `wanted` says what would let them in.
+    pub(crate) fn not_signed_in(wanted: &str) -> Self {
+        Self::new(Kind::NotSignedIn, format!("this needs {wanted}"))
     }
 
     /// Somebody we know asks for what their role does not see.
@@ -371,6 +356,14 @@ impl Problem {
             quoted(method.as_str())
         );
         Self::new(Kind::MethodNotAllowed, detail)
+    }
+
+    /// A browser says that the page of somebody else sends this.
+    pub(crate) fn from_another_site() -> Self {
+        Self::new(
+            Kind::FromAnotherSite,
+            "a page of another site may not change anything here",
+        )
     }
 
     /// The request was meant for another host.
@@ -570,9 +563,6 @@ impl IntoResponse for Problem {
             // Whole seconds, and not one too early.
             let secs = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             headers.insert(header::RETRY_AFTER, HeaderValue::from(secs));
-        }
-        if self.kind == Kind::NotSignedIn {
-            headers.insert(header::WWW_AUTHENTICATE, CHALLENGE);
         }
         response
     }

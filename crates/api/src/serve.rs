@@ -3,13 +3,14 @@
 //! `axum::serve` waits for ever for the headers of a request, and takes any number of connections.
 //! One machine could hold all of a process's descriptors that way, without a single request.
 
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -36,10 +37,6 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// When to try again after a connection could not be taken: there are no descriptors left.
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_secs(1);
-
-/// The address that a connection comes from, as an extension of each of its requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Peer(pub(crate) IpAddr);
 
 /// Serves until `shutdown`; then takes no more connections and gives those under way ten seconds.
 ///
@@ -122,7 +119,7 @@ fn connection(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%peer, %error, "a connection stays slow");
     }
-    let peer = Peer(peer.ip().to_canonical());
+    let peer = ConnectInfo(peer);
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(peer);
@@ -142,7 +139,6 @@ fn is_of_one_connection(error: &std::io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use axum::Extension;
     use axum::routing::get;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -154,7 +150,7 @@ mod tests {
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let who = async |Extension(Peer(peer)): Extension<Peer>| peer.to_string();
+        let who = async |ConnectInfo(peer): ConnectInfo<SocketAddr>| peer.ip().to_string();
         let router = Router::new().route("/", get(who));
         let served = serve_within(listener, router, shutdown.clone(), headers_timeout);
         let client = async {

@@ -976,6 +976,8 @@ fn config(request_timeout: Duration) -> Config {
     Config {
         listen: "127.0.0.1:0".parse().unwrap(),
         access: Access::Unasked,
+        public_url: None,
+        signing_key: None,
         insecure_open: false,
         request_timeout,
         limits: Limits::default(),
@@ -1011,7 +1013,7 @@ fn asking() -> Config {
     );
     Config {
         listen: "0.0.0.0:0".parse().unwrap(),
-        access: Access::Basic(Arc::new(accounts.unwrap())),
+        access: accounts.unwrap().into(),
         ..config(Duration::from_secs(5))
     }
 }

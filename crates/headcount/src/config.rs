@@ -10,14 +10,16 @@ mod file;
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono_tz::Tz;
 use figment::Figment;
 use figment::providers::{Format as _, Serialized, Toml};
 use figment::value::Value;
-use headcount_api::{Access, Account, BasicAuth};
+use headcount_api::{
+    Access, Account, BasicAuth, Members, Oidc, OidcError, OidcSettings, PublicUrl, SigningKey,
+    TrustedProxy, TrustedProxyError, Ways,
+};
 use ingest::broker::BrokerUrl;
 use ingest::decode::FieldPaths;
 use ingest::tls::TlsFiles;
@@ -28,6 +30,10 @@ use store::countries::CountrySettings;
 
 use file::{Datadog, RegistryMode, Secret};
 pub(crate) use file::{File, Text};
+
+/// How long a session may last, in seconds: from a minute to a week.
+const MIN_SESSION_SECS: u64 = 60;
+const MAX_SESSION_SECS: u64 = 7 * 24 * 3600;
 
 /// The file that is read where none is named, if it exists.
 pub(crate) const DEFAULT_FILE: &str = "headcount.toml";
@@ -337,10 +343,26 @@ fn address(key: &str, text: &str) -> Result<std::net::SocketAddr, ConfigError> {
         .map_err(|_| wrong(key, "it is an address and a port, such as 127.0.0.1:8080"))
 }
 
-fn access(file: &File) -> Result<Access, ConfigError> {
-    let Some(accounts) = &file.api.basic_auth else {
-        return Ok(Access::Unasked);
+fn access(file: &File, public_url: Option<&PublicUrl>) -> Result<Access, ConfigError> {
+    let ways = Ways {
+        basic: file.api.basic_auth.as_ref().map(basic_auth).transpose()?,
+        proxy: file.api.proxy.as_ref().map(trusted_proxy).transpose()?,
+        oidc: match &file.api.oidc {
+            Some(section) => Some(oidc(section, public_url)?),
+            None => None,
+        },
     };
+    Ok(match ways {
+        Ways {
+            basic: None,
+            proxy: None,
+            oidc: None,
+        } => Access::Unasked,
+        ways => ways.into(),
+    })
+}
+
+fn basic_auth(accounts: &file::BasicAuth) -> Result<BasicAuth, ConfigError> {
     let account = |name: &str, secret: &Option<Secret>| {
         secret
             .as_ref()
@@ -352,15 +374,122 @@ fn access(file: &File) -> Result<Access, ConfigError> {
         account("viewer", &accounts.viewer)?,
         account("operator", &accounts.operator)?,
     );
-    let accounts = accounts.map_err(|error| wrong("api.basic_auth", error))?;
-    Ok(Access::Basic(Arc::new(accounts)))
+    accounts.map_err(|error| wrong("api.basic_auth", error))
+}
+
+fn trusted_proxy(proxy: &file::Proxy) -> Result<TrustedProxy, ConfigError> {
+    let peers = proxy.peers.iter().map(|text| {
+        text.parse()
+            .map_err(|error| wrong("api.proxy.peers", format!("`{text}`: {error}")))
+    });
+    let members = members(
+        "api.proxy",
+        &proxy.viewer_email_domains,
+        &proxy.viewer_groups,
+        &proxy.operator_emails,
+        &proxy.operator_groups,
+    )?;
+    let peers = peers.collect::<Result<_, _>>()?;
+    TrustedProxy::new(peers, &proxy.email_header, &proxy.groups_header, members).map_err(|error| {
+        let key = match error {
+            TrustedProxyError::NoPeers => "api.proxy.peers",
+            TrustedProxyError::EmailHeader => "api.proxy.email_header",
+            TrustedProxyError::GroupsHeader | TrustedProxyError::SameHeader => {
+                "api.proxy.groups_header"
+            }
+        };
+        wrong(key, error)
+    })
+}
+
+fn oidc(section: &file::OidcFile, public_url: Option<&PublicUrl>) -> Result<Oidc, ConfigError> {
+    let Some(public_url) = public_url else {
+        let problem =
+            "signing in with `api.oidc` needs it: the identity provider sends people back there";
+        return Err(wrong("api.public_url", problem));
+    };
+    if !(MIN_SESSION_SECS..=MAX_SESSION_SECS).contains(&section.session_secs) {
+        let problem = format!("it is from {MIN_SESSION_SECS} to {MAX_SESSION_SECS} seconds");
+        return Err(wrong("api.oidc.session_secs", problem));
+    }
+    let settings = OidcSettings {
+        issuer: section.issuer.clone(),
+        client_id: section.client_id.clone(),
+        client_secret: section.client_secret.clone().map(String::from),
+        scopes: section.scopes.clone(),
+        groups_claim: section.groups_claim.clone(),
+        members: members(
+            "api.oidc",
+            &section.viewer_email_domains,
+            &section.viewer_groups,
+            &section.operator_emails,
+            &section.operator_groups,
+        )?,
+        session: Duration::from_secs(section.session_secs),
+    };
+    Oidc::new(settings, public_url.clone()).map_err(|error| {
+        let key = match error {
+            OidcError::Issuer => "api.oidc.issuer",
+            OidcError::ClientId => "api.oidc.client_id",
+            OidcError::PublicUrl => "api.public_url",
+            OidcError::Nobody | OidcError::Tls => "api.oidc",
+        };
+        wrong(key, error)
+    })
+}
+
+/// Who is what, as a section of the configuration says. What cannot be an address or a domain would
+/// never let anybody in, and is a mistake.
+fn members(
+    section: &str,
+    viewer_email_domains: &[String],
+    viewer_groups: &[Text],
+    operator_emails: &[String],
+    operator_groups: &[Text],
+) -> Result<Members, ConfigError> {
+    for domain in viewer_email_domains {
+        if domain.is_empty() || domain.contains(['@', '*', ' ']) {
+            let problem = format!("`{domain}` is no domain such as example.com");
+            return Err(wrong(&format!("{section}.viewer_email_domains"), problem));
+        }
+    }
+    for email in operator_emails {
+        let parts = email.rsplit_once('@');
+        if !parts.is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty()) {
+            let problem = format!("`{email}` is no e-mail address");
+            return Err(wrong(&format!("{section}.operator_emails"), problem));
+        }
+    }
+    let groups = |key: &str, groups: &[Text]| {
+        let groups: Vec<_> = groups.iter().map(|group| group.0.clone()).collect();
+        if groups.iter().any(|group| group.trim().is_empty()) {
+            return Err(wrong(&format!("{section}.{key}"), "a group needs a name"));
+        }
+        Ok(groups)
+    };
+    Ok(Members {
+        viewer_email_domains: viewer_email_domains.to_vec(),
+        viewer_groups: groups("viewer_groups", viewer_groups)?,
+        operator_emails: operator_emails.to_vec(),
+        operator_groups: groups("operator_groups", operator_groups)?,
+    })
 }
 
 fn api(file: &File) -> Result<headcount_api::Config, ConfigError> {
     let listen = address("api.listen", &file.api.listen)?;
+    let public_url = file.api.public_url.as_deref().map(PublicUrl::parse);
+    let public_url = public_url
+        .transpose()
+        .map_err(|error| wrong("api.public_url", error))?;
+    let secret = file.api.signing_key.as_ref();
+    let signing_key = secret
+        .map(|secret| SigningKey::new(secret.0.as_bytes()))
+        .transpose();
     let api = headcount_api::Config {
         listen,
-        access: access(file)?,
+        access: access(file, public_url.as_ref())?,
+        public_url,
+        signing_key: signing_key.map_err(|error| wrong("api.signing_key", error))?,
         insecure_open: file.api.insecure_open,
         request_timeout: Duration::from_secs(file.api.request_timeout_secs),
         limits: headcount_api::Limits {
@@ -722,6 +851,47 @@ mod tests {
             (
                 "[api]\nrequests_per_second = 1000001",
                 "api.requests_per_second",
+            ),
+            ("[api]\npublic_url = 'headcount'", "api.public_url"),
+            ("[api]\nsigning_key = 'hunter2'", "api.signing_key"),
+            (
+                "[api.oidc]\nissuer = 'https://a'\nclient_id = 'b'\nviewer_groups = ['c']",
+                "api.public_url",
+            ),
+            (
+                "[api]\npublic_url = 'https://a'\n[api.oidc]\nissuer = 'http://a'\nclient_secret = 'hunter2'",
+                "api.oidc.issuer",
+            ),
+            (
+                "[api]\npublic_url = 'https://a'\n[api.oidc]\nissuer = 'https://a'\nclient_id = 'b'",
+                "api.oidc",
+            ),
+            (
+                "[api]\npublic_url = 'https://a'\n[api.oidc]\nissuer = 'https://a'\nsession_secs = 1",
+                "api.oidc.session_secs",
+            ),
+            ("[api.proxy]\n", "api.proxy.peers"),
+            ("[api.proxy]\npeers = ['0.0.0.0/0']", "api.proxy.peers"),
+            ("[api.proxy]\npeers = ['proxy']", "api.proxy.peers"),
+            (
+                "[api.proxy]\npeers = ['::1']\nemail_header = 'a b'",
+                "api.proxy.email_header",
+            ),
+            (
+                "[api.proxy]\npeers = ['::1']\ngroups_header = 'Cookie'",
+                "api.proxy.groups_header",
+            ),
+            (
+                "[api.proxy]\npeers = ['::1']\nviewer_email_domains = ['@a.b']",
+                "api.proxy.viewer_email_domains",
+            ),
+            (
+                "[api.proxy]\npeers = ['::1']\noperator_emails = ['a.b']",
+                "api.proxy.operator_emails",
+            ),
+            (
+                "[api.proxy]\npeers = ['::1']\noperator_groups = ['']",
+                "api.proxy.operator_groups",
             ),
             ("[datadog]\nurl = 'agent'", "datadog.url"),
             (

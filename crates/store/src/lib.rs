@@ -31,6 +31,7 @@ pub mod parity;
 mod partitions;
 pub mod presence;
 pub mod quarantine;
+pub mod secrets;
 pub mod series;
 pub mod silent;
 pub mod slots;

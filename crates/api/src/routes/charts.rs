@@ -293,6 +293,7 @@ async fn hours(
         from: query.from,
         to: query.to,
         carrier: query.carrier,
+        version: None,
     };
     let question = HoursQuestion::read_with(context, code, &query, HOURS_LENGTH).await?;
     let chart = hours_chart(context, &question, &wishes).await?;

@@ -45,7 +45,7 @@ pub(crate) struct HoursQuery {
     /// `version` of an answer for the same hours. While they are at it, the answer may be kept for
     /// good (`Cache-Control: immutable`); once one of them was counted again, it is as without.
     #[param(example = "5f1d0c2ab3e49876")]
-    version: Option<String>,
+    pub(super) version: Option<String>,
 }
 
 /// Hours of one country.
@@ -67,7 +67,7 @@ pub(crate) struct HourList {
     /// Names this very answer, if all its hours are closed; null otherwise. A closed hour changes
     /// only with its revision, and this with it. Asked with it, the answer may be kept for good.
     #[schema(example = "5f1d0c2ab3e49876")]
-    version: Option<String>,
+    pub(super) version: Option<String>,
     /// Where to go on; null at the end.
     #[schema(example = json!(null))]
     next: Option<String>,

@@ -97,7 +97,8 @@ async fn the_commands_of_the_document_answer_what_it_says() {
         let carriers = BTreeMap::from([(Carrier::slug("globe"), devices)]);
         let counts = BTreeMap::from([(country("ph"), Counts { devices, carriers })]);
         let minute = at(&format!("2026-11-21T{minute}:00Z"));
-        it.store.keep_now(minute, &counts).await.unwrap();
+        let lease = it.exporter_lease().await;
+        it.store.keep_now(&lease, minute, &counts).await.unwrap();
     }
     let config = config(Duration::from_secs(30));
     let listener = headcount_api::bind(&config).unwrap();

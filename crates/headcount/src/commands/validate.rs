@@ -355,12 +355,12 @@ fn api(app: &App, report: &mut Report) {
         report.problem(
             "api",
             format!("{listen} is open to everybody who can reach it"),
-            "set passwords (api.basic_auth), or listen on 127.0.0.1 (api.listen)",
+            "say who may ask (api.basic_auth, api.oidc, api.proxy), or listen on 127.0.0.1 (api.listen)",
         );
     } else if asks {
         report.fine(
             "api",
-            format!("http://{listen}, with a name and a password"),
+            format!("http://{listen}, asks for {}", app.config.api.access.asks_for()),
         );
     } else {
         report.fine("api", format!("http://{listen}"));

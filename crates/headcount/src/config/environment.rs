@@ -27,8 +27,13 @@ const PATHS: [&str; 4] = [
     "placing.networks_file",
 ];
 
-/// The section of names and passwords.
-const ACCOUNTS_SECTION: &str = "api.basic_auth.";
+/// Keys, or sections of keys, whose values are text whatever they look like.
+const SECRETS: [&str; 4] = [
+    "api.basic_auth.",
+    "api.oidc.client_id",
+    "api.oidc.client_secret",
+    "api.signing_key",
+];
 
 /// The largest file that a value is read from.
 const MAX_VALUE_BYTES: u64 = 64 * 1024;
@@ -132,8 +137,7 @@ fn value_in(variable: &str, path: &str) -> Result<String, ConfigError> {
 }
 
 fn set(tree: &mut Dict, key: &str, text: &str) {
-    let value = if key.starts_with(ACCOUNTS_SECTION) {
-        // Whatever a password looks like, it is text.
+    let value = if SECRETS.iter().any(|secret| key.starts_with(secret)) {
         Value::from(text)
     } else {
         // Parsed as the library parses variables: `true`, numbers and lists are what they look like.

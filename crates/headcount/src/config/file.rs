@@ -263,6 +263,9 @@ pub(crate) struct Legacy {
 pub(crate) struct Api {
     pub(crate) listen: String,
     pub(crate) basic_auth: Option<BasicAuth>,
+    pub(crate) proxy: Option<Proxy>,
+    pub(crate) oidc: Option<OidcFile>,
+    pub(crate) signing_key: Option<Secret>,
     pub(crate) insecure_open: bool,
     pub(crate) probes_listen: Option<String>,
     pub(crate) public_url: Option<String>,
@@ -275,6 +278,9 @@ impl Default for Api {
         Self {
             listen: "127.0.0.1:8080".to_owned(),
             basic_auth: None,
+            proxy: None,
+            oidc: None,
+            signing_key: None,
             insecure_open: false,
             probes_listen: None,
             public_url: None,
@@ -289,6 +295,64 @@ impl Default for Api {
 pub(crate) struct BasicAuth {
     pub(crate) viewer: Option<Secret>,
     pub(crate) operator: Option<Secret>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Proxy {
+    pub(crate) peers: Vec<String>,
+    pub(crate) email_header: String,
+    pub(crate) groups_header: String,
+    pub(crate) viewer_email_domains: Vec<String>,
+    pub(crate) viewer_groups: Vec<Text>,
+    pub(crate) operator_emails: Vec<String>,
+    pub(crate) operator_groups: Vec<Text>,
+}
+
+impl Default for Proxy {
+    fn default() -> Self {
+        Self {
+            peers: Vec::new(),
+            email_header: "X-Auth-Request-Email".to_owned(),
+            groups_header: "X-Auth-Request-Groups".to_owned(),
+            viewer_email_domains: Vec::new(),
+            viewer_groups: Vec::new(),
+            operator_emails: Vec::new(),
+            operator_groups: Vec::new(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct OidcFile {
+    pub(crate) issuer: String,
+    pub(crate) client_id: String,
+    pub(crate) client_secret: Option<Secret>,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) groups_claim: String,
+    pub(crate) session_secs: u64,
+    pub(crate) viewer_email_domains: Vec<String>,
+    pub(crate) viewer_groups: Vec<Text>,
+    pub(crate) operator_emails: Vec<String>,
+    pub(crate) operator_groups: Vec<Text>,
+}
+
+impl Default for OidcFile {
+    fn default() -> Self {
+        Self {
+            issuer: String::new(),
+            client_id: String::new(),
+            client_secret: None,
+            scopes: vec!["email".to_owned()],
+            groups_claim: "groups".to_owned(),
+            session_secs: 8 * 3600,
+            viewer_email_domains: Vec::new(),
+            viewer_groups: Vec::new(),
+            operator_emails: Vec::new(),
+            operator_groups: Vec::new(),
+        }
+    }
 }
 
 /// Text that is never shown, not even when it is of a wrong kind.
