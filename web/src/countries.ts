@@ -1,8 +1,24 @@
 // What the numbers of countries say, and in which order they are shown.
-import type { CountryItem } from "./api/types";
+import type { CarrierItem, CountryItem } from "./api/types";
+import type { MessageKey } from "./i18n/translate";
 
 /** Where heartbeats are counted that could not be placed. */
 export const NOWHERE = "zz";
+
+/** Devices whose carrier nobody knows, and those of carriers beyond the cap: no carrier either. */
+export function isRest(carrier: string): boolean {
+  return carrier === "unknown" || carrier === "other";
+}
+
+/** A carrier's name in the reader's words. */
+export function carrierName(
+  item: Pick<CarrierItem, "carrier" | "name">,
+  t: (key: MessageKey) => string,
+): string {
+  if (item.carrier === "unknown") return t("carriers.unknown");
+  if (item.carrier === "other") return t("carriers.other");
+  return item.name;
+}
 
 /** A drop against last week from which on it is emphasised, as a share. */
 export const DROP_TO_NOTE = -0.1;

@@ -35,6 +35,18 @@ export function minutePoints(
   return points;
 }
 
+/** What is expected at an instant: its middle, and the fewest that would still be ordinary. */
+export type BandPoint = [at: Instant, low: number, middle: number];
+
+/** The expected band of a minutely series; empty while it is being learnt. */
+export function bandOf(items: readonly NowItem[]): BandPoint[] {
+  return items.flatMap((item): BandPoint[] => {
+    const middle = item.expected ?? null;
+    const low = item.expected_low ?? null;
+    return middle === null || low === null ? [] : [[Date.parse(item.at), low, middle]];
+  });
+}
+
 /** Last week's points, moved to this week by the clock of the zone (a DST change keeps 9 at 9). */
 export function aWeekLater(zone: string, points: readonly Point[]): Point[] {
   return points.map(([at, value]) => [daysLater(zone, at, 7), value]);

@@ -5,7 +5,7 @@ import type { LineSeriesOption } from "echarts/charts";
 import type { ComposeOption } from "echarts/core";
 import type { GridComponentOption, TooltipComponentOption } from "echarts/components";
 import type { Instant } from "../time/zones";
-import type { HourChart, Point } from "./data";
+import type { BandPoint, HourChart, Point } from "./data";
 import type { Scale } from "./scale";
 
 export type ChartOption = ComposeOption<
@@ -17,6 +17,7 @@ export interface Palette {
   line: string;
   area: string;
   lastWeek: string;
+  band: string;
   grid: string;
   text: string;
   night: string;
@@ -34,6 +35,7 @@ export function paletteOf(element: Element): Palette {
     line: value("--chart-line"),
     area: value("--chart-area"),
     lastWeek: value("--chart-last-week"),
+    band: value("--chart-band"),
     grid: value("--chart-grid"),
     text: value("--text-soft"),
     night: value("--chart-night"),
@@ -183,6 +185,29 @@ function lastWeekLine(points: readonly Point[], palette: Palette): LineSeriesOpt
   };
 }
 
+/** What is expected, from the fewest to the middle: an area that stands on a line nobody sees. */
+function bandArea(band: readonly BandPoint[], floor: number, palette: Palette): LineSeriesOption[] {
+  if (band.length === 0) return [];
+  const part: LineSeriesOption = {
+    type: "line",
+    silent: true,
+    stack: "band",
+    stackStrategy: "all",
+    showSymbol: false,
+    lineStyle: { width: 0, opacity: 0 },
+    z: 1,
+  };
+  const low = band.map(([at, least]) => [at, Math.max(least, floor)]);
+  const height = band.map(([at, least, middle]) => [
+    at,
+    Math.max(0, middle - Math.max(least, floor)),
+  ]);
+  return [
+    { ...part, data: low },
+    { ...part, data: height, areaStyle: { color: palette.band, opacity: 1 } },
+  ];
+}
+
 /** A point between two holes has no line; it is shown as a dot. */
 function lonely(points: readonly Point[]): Point[] {
   return points.filter(
@@ -228,6 +253,7 @@ export function minuteOption(
   points: readonly Point[],
   lastWeek: readonly Point[],
   holes: readonly (readonly [Instant, Instant])[],
+  band: readonly BandPoint[],
 ): ChartOption {
   const { palette, scale } = options;
   const last = points.at(-1);
@@ -235,6 +261,7 @@ export function minuteOption(
     ...frame(options, false),
     series: [
       bands(holes, hatch(palette.unseenHatch)),
+      ...bandArea(band, scale.min, palette),
       lastWeekLine(lastWeek, palette),
       mainLine(points, palette, scale.min === 0),
       dots(lonely(points), palette.line, 4),

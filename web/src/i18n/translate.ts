@@ -68,6 +68,11 @@ export function formatPercent(language: Language, share: number | null): string 
   return trueMinus(format.format(share * 100)) + (language === "ja" ? "%" : "\u00a0%");
 }
 
+/** "38 %", a part of a whole; "—" for unknown. */
+export function formatShare(language: Language, share: number | null): string {
+  return formatPercent(language, share).replace("+", "");
+}
+
 /** The text of a key, with its places filled. */
 export function translate(
   language: Language,

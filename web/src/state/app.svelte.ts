@@ -1,17 +1,29 @@
 // What every page shares: the address, the language, the zone, the theme, the clock, the API.
+import { flushSync } from "svelte";
 import { createClient } from "../api/client";
 import { chooseLanguage, localeOf, type Language } from "../i18n/languages";
 import {
   formatCount,
   formatDifference,
   formatPercent,
+  formatShare,
   translate,
   type MessageKey,
   type Parameters,
 } from "../i18n/translate";
-import { hrefOf, parseRoute, searchOf, withParameter, type Route } from "../router";
+import {
+  hasRange,
+  hrefOf,
+  parseRoute,
+  searchOf,
+  sharedHref,
+  withParameters,
+  type Changes,
+  type Route,
+} from "../router";
+import { parseRange, rangeParameters, stretchOf } from "../time/range";
 import { parseZoneChoice } from "../time/zone-choice";
-import { SECOND_MS } from "../time/zones";
+import { MINUTE_MS, SECOND_MS } from "../time/zones";
 
 // ---- the address ----
 
@@ -23,6 +35,7 @@ function readAddress() {
 
 const route = $derived(parseRoute(address.path));
 const zoneChoice = $derived(parseZoneChoice(address.query.get("tz")));
+const range = $derived(parseRange(address.query));
 
 export const view = {
   get route(): Route {
@@ -34,6 +47,10 @@ export const view = {
   get zoneChoice() {
     return zoneChoice;
   },
+  /** The stretch of time that is asked for. */
+  get range() {
+    return range;
+  },
 };
 
 /** The address of a page, with language and zone as they are now. */
@@ -41,11 +58,24 @@ export function href(to: Route): string {
   return hrefOf(to, address.query);
 }
 
-/** Changes one value of the query, without a step in the browser's history. */
-export function setParameter(name: string, value: string | null) {
-  const query = withParameter(address.query, name, value);
-  history.replaceState(history.state, "", location.pathname + searchOf(query) + location.hash);
+/** Changes the query as one step in the browser's history, so that "back" takes it back. */
+export function setParameters(changes: Changes) {
+  const search = searchOf(withParameters(address.query, changes));
+  if (search === searchOf(address.query)) return;
+  history.pushState(null, "", location.pathname + search + location.hash);
   readAddress();
+}
+
+/** The whole address of what is shown now, the same for everybody. */
+export function sharedLink(zone: string): string {
+  const stretch = stretchOf(range, Math.floor(serverNow() / MINUTE_MS) * MINUTE_MS);
+  const path = sharedHref({
+    route,
+    query: address.query,
+    zone,
+    range: hasRange(route) ? rangeParameters({ kind: "fixed", ...stretch }) : null,
+  });
+  return location.origin + path;
 }
 
 function onClick(event: MouseEvent) {
@@ -84,6 +114,7 @@ export function t(key: MessageKey, parameters?: Parameters): string {
 }
 export const count = (value: number | null | undefined) => formatCount(language, value);
 export const difference = (value: number | null) => formatDifference(language, value);
+export const shareText = (share: number | null) => formatShare(language, share);
 export const percent = (share: number | null) => formatPercent(language, share);
 
 // ---- the theme ----
@@ -104,7 +135,11 @@ function storedTheme(): ThemeChoice {
 
 let themeChoice = $state<ThemeChoice>(storedTheme());
 let systemIsDark = $state(darkSystem.matches);
-const dark = $derived(themeChoice === "system" ? systemIsDark : themeChoice === "dark");
+/** Paper is white. */
+let printing = $state(false);
+const dark = $derived(
+  !printing && (themeChoice === "system" ? systemIsDark : themeChoice === "dark"),
+);
 
 export const theme = {
   get choice(): ThemeChoice {
@@ -182,6 +217,9 @@ export function start(): () => void {
     onTick();
     readerZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   };
+  const onPrint = (event: Event) => flushSync(() => (printing = event.type === "beforeprint"));
+  window.addEventListener("beforeprint", onPrint);
+  window.addEventListener("afterprint", onPrint);
   darkSystem.addEventListener("change", onSystemTheme);
   window.addEventListener("popstate", readAddress);
   document.addEventListener("click", onClick);
@@ -190,6 +228,8 @@ export function start(): () => void {
   return () => {
     stopEffects();
     clearInterval(timer);
+    window.removeEventListener("beforeprint", onPrint);
+    window.removeEventListener("afterprint", onPrint);
     darkSystem.removeEventListener("change", onSystemTheme);
     window.removeEventListener("popstate", readAddress);
     document.removeEventListener("click", onClick);

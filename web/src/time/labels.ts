@@ -108,3 +108,9 @@ export function dayAndClock(zone: string, at: Instant, language: Language): stri
   const between = language === "ja" ? " " : ", ";
   return day(zone, at, language) + between + clock(zone, at, language);
 }
+
+/** The zones that a time is also written in: the country's and the reader's, as far as they differ. */
+export function otherZones(zone: string, country: string | null, mine: string): string[] {
+  const wanted = country === null ? [mine] : [country, mine];
+  return [...new Set(wanted)].filter((other) => other !== zone);
+}
