@@ -101,6 +101,7 @@ export interface SharedView {
  */
 export function sharedHref({ route, query, zone, range }: SharedView): string {
   const language = query.get("lang");
-  const shared = withParameters(new URLSearchParams(), { ...range, tz: zone, lang: language });
+  const by = query.get("by");
+  const shared = withParameters(new URLSearchParams(), { ...range, by, tz: zone, lang: language });
   return pathOf(route) + searchOf(shared);
 }

@@ -1,9 +1,16 @@
+import { instantText } from "../time/range";
 import type {
   CountryDetail,
   CountryItem,
+  DeviceAnswer,
+  HeatAnswer,
   HourList,
+  MarkItem,
   NowList,
   ProblemDetails,
+  SilentList,
+  SplitAnswer,
+  SplitBy,
   StatusAnswer,
 } from "./types";
 
@@ -52,11 +59,30 @@ export interface NowQuery extends SeriesQuery {
   step?: number;
 }
 
+export interface SplitQuery {
+  by: SplitBy;
+  carrier?: string;
+}
+
+export interface SilentQuery {
+  carrier?: string;
+  /** `next` of the page before. */
+  cursor?: string;
+}
+
 export interface ApiClient {
   countries(signal: AbortSignal): Promise<CountryItem[]>;
   country(country: string, signal: AbortSignal): Promise<CountryDetail>;
   now(country: string, query: NowQuery, signal: AbortSignal): Promise<NowList>;
   hours(country: string, query: SeriesQuery, signal: AbortSignal): Promise<HourList>;
+  splits(country: string, query: SplitQuery, signal: AbortSignal): Promise<SplitAnswer>;
+  heatmap(country: string, carrier: string | null, signal: AbortSignal): Promise<HeatAnswer>;
+  /** Deploys, firmware roll-outs, notes and planned maintenance that touch a stretch of time. */
+  marks(country: string, query: SeriesQuery, signal: AbortSignal): Promise<MarkItem[]>;
+  /** Only for operators; the look is noted. */
+  silent(country: string, query: SilentQuery, signal: AbortSignal): Promise<SilentList>;
+  /** Only for operators; the look is noted. */
+  device(id: string, signal: AbortSignal): Promise<DeviceAnswer>;
   status(signal: AbortSignal): Promise<StatusAnswer>;
 }
 
@@ -143,6 +169,33 @@ export function createClient(options: ClientOptions): ApiClient {
       itemsOf(list.items, path);
       return list;
     },
+    async splits(country, query, signal) {
+      const path = countryPath(country) + "/splits";
+      const answer = await get<SplitAnswer>(path + queryOf(query), signal);
+      itemsOf(answer.items, path);
+      return answer;
+    },
+    async heatmap(country, carrier, signal) {
+      const path = countryPath(country) + "/heatmap";
+      const answer = await get<HeatAnswer>(path + queryOf(carrier ? { carrier } : {}), signal);
+      itemsOf(answer.items, path);
+      return answer;
+    },
+    async marks(country, query, signal) {
+      const lists = ["annotations", "maintenance"].map(async (kind) => {
+        const path = `/api/v1/${kind}`;
+        const list = await get<{ items?: unknown }>(path + queryOf({ country, ...query }), signal);
+        return itemsOf<MarkItem>(list.items, path);
+      });
+      return (await Promise.all(lists)).flat();
+    },
+    async silent(country, query, signal) {
+      const path = countryPath(country) + "/silent";
+      const list = await get<SilentList>(path + queryOf(query), signal);
+      itemsOf(list.items, path);
+      return list;
+    },
+    device: (id, signal) => get(`/api/v1/devices/${encodeURIComponent(id)}`, signal),
     status: (signal) => get("/api/v1/status", signal),
   };
 }
@@ -170,17 +223,13 @@ function itemsOf<T>(items: unknown, path: string): T[] {
   return items as T[];
 }
 
-function queryOf(query: NowQuery): string {
+/** A query: instants are numbers of milliseconds called `from` and `to`; what is left out is undefined. */
+function queryOf(query: object): string {
   const parameters = new URLSearchParams();
-  if (query.from !== undefined) parameters.set("from", instant(query.from));
-  if (query.to !== undefined) parameters.set("to", instant(query.to));
-  if (query.carrier !== undefined) parameters.set("carrier", query.carrier);
-  if (query.step !== undefined) parameters.set("step", String(query.step));
+  for (const [name, value] of Object.entries(query) as [string, string | number | undefined][]) {
+    const isInstant = typeof value === "number" && (name === "from" || name === "to");
+    if (value !== undefined) parameters.set(name, isInstant ? instantText(value) : String(value));
+  }
   const text = parameters.toString();
   return text === "" ? "" : `?${text}`;
-}
-
-/** RFC 3339 in whole seconds. */
-function instant(at: number): string {
-  return new Date(at).toISOString().replace(/\.\d{3}Z$/, "Z");
 }

@@ -27,3 +27,30 @@ export type ProblemDetails = Schemas["ProblemDetails"];
 export type StatusAnswer = Schemas["StatusAnswer"];
 /** What the process is doing before it can answer; the percentage is null while nobody can tell. */
 export type Preparing = Schemas["PreparingItem"];
+
+/** What devices are told apart by. */
+export const SPLITS = ["region", "partner", "firmware", "rat", "signal"] as const;
+export type SplitBy = (typeof SPLITS)[number];
+export type SplitItem = Required<Schemas["SplitItem"]>;
+export type SplitAnswer = Omit<Schemas["SplitAnswer"], "items"> & { items: SplitItem[] };
+export type HeatItem = Schemas["HeatItem"];
+export type HeatAnswer = Schemas["HeatAnswer"];
+export type MarkItem = Required<Omit<Schemas["MarkItem"], "kind">> & {
+  kind: "deploy" | "firmware" | "note" | "maintenance";
+};
+export type SilentItem = Required<Schemas["SilentItem"]>;
+export type SilentList = Omit<Schemas["SilentList"], "items"> & {
+  items: SilentItem[];
+  next: string | null;
+};
+export type SegmentItem = Required<Schemas["SegmentItem"]>;
+export type PresenceItem = Schemas["PresenceItem"];
+export type HeartbeatItem = Required<Schemas["HeartbeatItem"]>;
+export type DeviceAnswer = Required<
+  Omit<Schemas["DeviceAnswer"], "segments" | "heartbeats" | "presence">
+> & {
+  segments: SegmentItem[];
+  presence: PresenceItem[];
+  /** Null where finding them took too long. */
+  heartbeats: HeartbeatItem[] | null;
+};

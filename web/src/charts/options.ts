@@ -5,6 +5,7 @@ import type { LineSeriesOption } from "echarts/charts";
 import type { ComposeOption } from "echarts/core";
 import type { GridComponentOption, TooltipComponentOption } from "echarts/components";
 import type { Instant } from "../time/zones";
+import type { Mark } from "./marks";
 import type { BandPoint, HourChart, Point } from "./data";
 import type { Scale } from "./scale";
 
@@ -24,6 +25,8 @@ export interface Palette {
   hatch: string;
   unseen: string;
   unseenHatch: string;
+  mark: string;
+  markArea: string;
   surface: string;
   font: string;
 }
@@ -42,6 +45,8 @@ export function paletteOf(element: Element): Palette {
     hatch: value("--chart-hatch"),
     unseen: value("--chart-unseen"),
     unseenHatch: value("--chart-unseen-hatch"),
+    mark: value("--chart-mark"),
+    markArea: value("--chart-mark-area"),
     surface: value("--surface"),
     font: style.fontFamily,
   };
@@ -60,6 +65,8 @@ export interface Frame {
   /** The content of the tooltip at an instant. */
   tooltip: (at: Instant) => HTMLElement | null;
   narrow: boolean;
+  /** What people have marked. */
+  marks: readonly Mark[];
 }
 
 const FONT_SIZE = 11;
@@ -127,6 +134,40 @@ function frame(options: Frame, ticksAreDays: boolean): ChartOption {
       splitLine: { lineStyle: { color: palette.grid } },
     },
   };
+}
+
+/** A numbered line for each mark, and an area as long as it lasts. */
+function markSeries(options: Frame): LineSeriesOption[] {
+  const { palette, from, to } = options;
+  const lasting = options.marks.filter((mark) => mark.to !== null);
+  const begun = options.marks.filter((mark) => mark.from >= from);
+  return [
+    bands(
+      lasting.map((mark) => [Math.max(mark.from, from), Math.min(mark.to ?? to, to)] as const),
+      palette.markArea,
+    ),
+    {
+      type: "line",
+      silent: true,
+      data: [],
+      z: 3,
+      markLine: {
+        silent: true,
+        animation: false,
+        symbol: "none",
+        lineStyle: { color: palette.mark, width: 1, type: "dashed" },
+        label: {
+          formatter: (line) => line.name ?? "",
+          position: "end",
+          distance: 1,
+          color: palette.mark,
+          fontSize: FONT_SIZE,
+          fontWeight: "bold",
+        },
+        data: begun.map((mark) => ({ xAxis: mark.from, name: String(mark.number) })),
+      },
+    },
+  ];
 }
 
 /** Night as a band behind everything. */
@@ -261,6 +302,7 @@ export function minuteOption(
     ...frame(options, false),
     series: [
       bands(holes, hatch(palette.unseenHatch)),
+      ...markSeries(options),
       ...bandArea(band, scale.min, palette),
       lastWeekLine(lastWeek, palette),
       mainLine(points, palette, scale.min === 0),
@@ -289,6 +331,7 @@ export function hourOption(
     series: [
       bands(nights, palette.night),
       bands(unseen, hatch(palette.unseenHatch)),
+      ...markSeries(options),
       bands(running === null ? [] : [[running.start, running.end]], hatch(palette.hatch)),
       lastWeekLine(chart.lastWeek, palette),
       mainLine(chart.line, palette, true),

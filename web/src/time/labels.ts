@@ -1,7 +1,7 @@
 // How times are written. Zones are named by place and offset ("Manila, UTC+8"): "PST" is Manila
 // to one reader and California to the next.
 import { localeOf, type Language } from "../i18n/languages";
-import { offsetLabel, offsetMinutes, type Instant } from "./zones";
+import { DAY_MS, offsetLabel, offsetMinutes, type Instant } from "./zones";
 
 /** Japanese names of the places that zones are named after. Others are shown as the zone has them. */
 const PLACES_JA: Record<string, string> = {
@@ -103,6 +103,12 @@ export function day(zone: string, at: Instant, language: Language): string {
   return text.replace(",", "");
 }
 
+/** "Sat 21 Nov, 10:31:05" or "11/21(土) 10:31:05" */
+export function dayAndClockSeconds(zone: string, at: Instant, language: Language): string {
+  const between = language === "ja" ? " " : ", ";
+  return day(zone, at, language) + between + clockSeconds(zone, at, language);
+}
+
 /** "Sat 21 Nov, 10:31" or "11/21(土) 10:31" */
 export function dayAndClock(zone: string, at: Instant, language: Language): string {
   const between = language === "ja" ? " " : ", ";
@@ -113,4 +119,13 @@ export function dayAndClock(zone: string, at: Instant, language: Language): stri
 export function otherZones(zone: string, country: string | null, mine: string): string[] {
   const wanted = country === null ? [mine] : [country, mine];
   return [...new Set(wanted)].filter((other) => other !== zone);
+}
+
+/** A Monday, 1 January 2024, at noon. */
+const SOME_MONDAY = Date.UTC(2024, 0, 1, 12);
+
+/** "Mon" or "月"; 1 is Monday. */
+export function weekdayName(weekday: number, language: Language): string {
+  const at = SOME_MONDAY + (weekday - 1) * DAY_MS;
+  return format(language, "UTC", { weekday: "short" }).format(at);
 }
