@@ -186,6 +186,45 @@ test("what a count is made of, by region, firmware and signal", async () => {
   await page.context().close();
 });
 
+test("all countries at a glance: us apart from the devices, what is expected where it is known", async () => {
+  const page = await open("/");
+  const japan = page.getByRole("listitem").filter({ hasText: "Japan" });
+  await japan.locator(".expected").waitFor(WAIT);
+  assert.match(await japan.locator(".expected").textContent(), /\d/);
+  const philippines = page.getByRole("listitem").filter({ hasText: "Philippines" });
+  assert.match(await philippines.locator(".expected").textContent(), /—/);
+  await page.getByText("All countries, 24 hours").waitFor(WAIT);
+  const download = page.waitForEvent("download");
+  await page.getByRole("button", { name: "CSV" }).click();
+  assert.equal((await download).suggestedFilename(), "countries.csv");
+  await page.getByRole("link", { name: /Pipeline: counting Lag: 2 s/ }).click();
+  await heading(page, "The way of a heartbeat").waitFor(WAIT);
+  assert.equal(await page.getByText("works", { exact: true }).count(), 5);
+  await page.context().close();
+});
+
+test("what changes is told by the server; without that the page asks, and says when it cannot", async () => {
+  const page = await open("/c/ph", { expected: /ERR_EMPTY_RESPONSE|ERR_CONNECTION|INCOMPLETE/ });
+  await page.locator(".as-of", { hasText: "Live" }).waitFor(WAIT);
+  await scene("down");
+  await page.getByText(/Not up to date since/).waitFor(WAIT);
+  await page.locator(".as-of", { hasText: "Asked every few seconds" }).waitFor(WAIT);
+  await scene("normal");
+  await page.locator(".as-of", { hasText: "Live" }).waitFor({ timeout: 40_000 });
+  await page.getByText(/Not up to date since/).waitFor({ state: "detached", timeout: 40_000 });
+  await page.context().close();
+});
+
+test("what is not known is no number, and that we cannot count is said first", async () => {
+  await scene("cannot-count");
+  const page = await open("/");
+  await page.getByText("We cannot count right now").waitFor(WAIT);
+  await page.getByRole("link", { name: /Pipeline: not counting Lag/ }).click();
+  await page.getByText("lags behind").waitFor(WAIT);
+  await page.context().close();
+  await scene("normal");
+});
+
 test("a viewer is told that devices are for operators", async () => {
   await scene("viewer");
   const expected = /status of 403/;
@@ -255,7 +294,9 @@ test("no serious finding about access", async () => {
       // The page's own policy lets no strange script in; the tests may.
       const session = await page.context().newCDPSession(page);
       await session.send("Runtime.evaluate", { expression: AXE });
-      const { violations } = await page.evaluate(() => window.axe.run());
+      // Other colours change nothing but contrasts.
+      const only = colorScheme === "dark" ? { runOnly: ["color-contrast"] } : {};
+      const { violations } = await page.evaluate((options) => window.axe.run(options), only);
       const serious = violations
         .filter(({ impact }) => impact === "serious" || impact === "critical")
         .map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`);

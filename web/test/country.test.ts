@@ -1,10 +1,11 @@
 // What the pages of countries, carriers and devices make of the API's answers.
 import { describe, expect, test } from "vitest";
 import type { MarkItem, PresenceItem } from "../src/api/types";
-import { bandOf } from "../src/charts/data";
+import { bandOf, sumOf } from "../src/charts/data";
 import { heatOf } from "../src/charts/heat";
 import { marksIn } from "../src/charts/marks";
 import { presenceDays } from "../src/charts/presence";
+import { dbmText, voltageText } from "../src/components/units";
 import { isBehind, wholeOf } from "../src/splits";
 import { HOUR_MS } from "../src/time/zones";
 
@@ -123,4 +124,28 @@ describe("presence", () => {
     expect(days[0]?.cells[2]).toBeNull();
     expect(days[0]?.cells.filter((cell) => cell !== null)).toHaveLength(23);
   });
+});
+
+test("a sum is unknown where one of its parts is", () => {
+  const sum = sumOf([
+    [
+      [1, 10],
+      [2, null],
+      [3, 10],
+    ],
+    [
+      [1, 5],
+      [2, 5],
+    ],
+  ]);
+  expect(sum).toEqual([
+    [1, 15],
+    [2, null],
+    [3, null],
+  ]);
+});
+
+test("volts and decibels, and nothing made up", () => {
+  expect([voltageText(11_900), voltageText(null)]).toEqual(["11.90 V", "—"]);
+  expect([dbmText(-98), dbmText(null)]).toEqual(["−98 dBm", "—"]);
 });

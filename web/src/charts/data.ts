@@ -47,6 +47,21 @@ export function bandOf(items: readonly NowItem[]): BandPoint[] {
   });
 }
 
+/** The sum of lines with the same steps; unknown wherever one of them is, so that no hole is a dip. */
+export function sumOf(lines: readonly (readonly Point[])[]): Point[] {
+  const sums = new Map<Instant, { sum: number; known: number }>();
+  for (const line of lines) {
+    for (const [at, value] of line) {
+      const soFar = sums.get(at) ?? { sum: 0, known: 0 };
+      if (value !== null) sums.set(at, { sum: soFar.sum + value, known: soFar.known + 1 });
+      else sums.set(at, soFar);
+    }
+  }
+  return [...sums]
+    .sort(([a], [b]) => a - b)
+    .map(([at, { sum, known }]) => [at, known === lines.length ? sum : null]);
+}
+
 /** Last week's points, moved to this week by the clock of the zone (a DST change keeps 9 at 9). */
 export function aWeekLater(zone: string, points: readonly Point[]): Point[] {
   return points.map(([at, value]) => [daysLater(zone, at, 7), value]);

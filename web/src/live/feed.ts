@@ -1,6 +1,6 @@
 // A live resource: something that is shown and kept up to date. What keeps it up to date is a
-// feed. Today every feed polls; one that listens to server-sent events has the same two methods
-// and tells its listener the same two things, so nothing else would change.
+// feed. Every feed asks the API; when it asks is a matter of time alone, or also of what the
+// server's events say (stream.ts).
 
 /** What a feed tells. */
 export type FeedEvent<T> =
@@ -99,6 +99,8 @@ export interface PollingOptions<T> {
   load: (signal: AbortSignal) => Promise<T>;
   /** Milliseconds from an answer, which came at `now`, to the next question. */
   every: (now: number) => number;
+  /** Is given what asks at once, for whoever knows that there is something new; returns what ends it. */
+  nudge?: (ask: () => void) => () => void;
 }
 
 /** A feed that asks again and again: not while the page is hidden, slower while it fails. */
@@ -153,12 +155,15 @@ export function polling<T>(options: PollingOptions<T>, around: Surroundings = br
         }
       });
       void ask();
+      // What nobody sees is not asked for.
+      const forgetNudge = options.nudge?.(() => around.visible() && refresh());
 
       return {
         refresh,
         close() {
           closed = true;
           forgetWake();
+          forgetNudge?.();
           if (timer !== null) around.clearTimeout(timer);
           flight?.abort();
         },
