@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { after, afterEach, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 import { BROWSER } from "./demo.mjs";
@@ -36,6 +36,12 @@ before(async () => {
 after(async () => {
   await browser?.close();
   server?.kill();
+});
+
+// A test that fails leaves nothing behind for the next one.
+afterEach(async () => {
+  await Promise.all(browser.contexts().map((context) => context.close()));
+  await scene("normal");
 });
 
 async function scene(name) {
@@ -72,10 +78,10 @@ test("range and zone are in the address, and back takes a choice back", async ()
   await heading(page, "7 days, by the hour").waitFor(WAIT);
   await heading(page, "3 hours, by the minute").waitFor(WAIT);
 
-  await page.getByRole("radio", { name: "24 h" }).check({ force: true });
+  await page.getByRole("radio", { name: "24 h" }).check();
   await heading(page, "24 hours, by the minute").waitFor(WAIT);
   assert.equal(search(page).get("range"), "24h");
-  await page.getByRole("radio", { name: "UTC" }).check({ force: true });
+  await page.getByRole("radio", { name: "UTC" }).check();
   await page.getByText("Times: UTC").first().waitFor(WAIT);
   assert.equal(search(page).get("tz"), "utc");
   await page.getByLabel("Other zone…").selectOption("America/New_York");
@@ -97,7 +103,7 @@ test("range and zone are in the address, and back takes a choice back", async ()
 
 test("two instants are written by the page's clock, and stand still", async () => {
   const page = await open("/c/ph?tz=utc");
-  await page.getByRole("radio", { name: "From – to" }).check({ force: true });
+  await page.getByRole("radio", { name: "From – to" }).check();
   const day = new Date(Date.now() - 3 * 86_400_000).toISOString().slice(0, 10);
   await page.getByLabel("From", { exact: true }).fill(`${day}T10:00`);
   await page.getByLabel("To", { exact: true }).fill(`${day}T09:00`);
@@ -133,6 +139,17 @@ test("a shared link shows somebody elsewhere the same times", async () => {
   await theirs.getByText("時刻: 東京、UTC+9").first().waitFor(WAIT);
   await theirs.getByText("固定されています").waitFor(WAIT);
   await theirs.context().close();
+});
+
+test("where the browser keeps the clipboard to itself, the link is there to be copied by hand", async () => {
+  const page = await open("/c/ph");
+  await page.evaluate(() => Object.defineProperty(navigator, "clipboard", { value: undefined }));
+  await page.getByRole("button", { name: "Copy link" }).click();
+  const field = page.getByLabel("Copy this link:");
+  await field.waitFor(WAIT);
+  assert.match(await field.inputValue(), /\/c\/ph\?from=.*&to=.*&tz=Asia\/Manila$/);
+  assert.ok(await field.evaluate((element) => element.selectionEnd === element.value.length));
+  await page.context().close();
 });
 
 test("from all countries to one silent device in three clicks, and its way back", async () => {
@@ -174,7 +191,7 @@ test("a carrier has a page of its own", async () => {
 test("what a count is made of, by region, firmware and signal", async () => {
   const page = await open("/c/ph");
   await page.getByRole("row", { name: /Metro Manila.*Marked drop/ }).waitFor(WAIT);
-  await page.getByRole("radio", { name: "Signal" }).check({ force: true });
+  await page.getByRole("radio", { name: "Signal" }).check();
   await page.getByText("Fair (−105 to −90 dBm)").waitFor(WAIT);
   assert.equal(search(page).get("by"), "signal");
   // Deploys and maintenance are named below the charts.
@@ -200,6 +217,9 @@ test("all countries at a glance: us apart from the devices, what is expected whe
   await page.getByRole("link", { name: /Pipeline: counting Lag: 2 s/ }).click();
   await heading(page, "The way of a heartbeat").waitFor(WAIT);
   assert.equal(await page.getByText("works", { exact: true }).count(), 5);
+  const gaps = page.waitForEvent("download");
+  await page.getByRole("button", { name: "CSV" }).click();
+  assert.equal((await gaps).suggestedFilename(), "gaps.csv");
   await page.context().close();
 });
 

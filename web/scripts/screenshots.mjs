@@ -11,11 +11,11 @@ if (baseUrl === undefined || outDir === undefined) {
   process.exit(2);
 }
 const asked = process.argv.slice(4);
-const paths = asked.length > 0 ? asked : ["/", "/c/ph"];
+const paths = asked.length > 0 ? asked : ["/", "/c/ph", "/c/ph/globe", "/status"];
 
 const SIZES = [
   { name: "desktop", viewport: { width: 1280, height: 800 }, hasTouch: false },
-  { name: "phone", viewport: { width: 390, height: 844 }, hasTouch: true },
+  { name: "phone", viewport: { width: 360, height: 780 }, hasTouch: true },
 ];
 const THEMES = ["light", "dark"];
 const LANGUAGES = ["en", "ja"];

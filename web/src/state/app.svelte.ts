@@ -157,6 +157,10 @@ export const theme = {
   get dark(): boolean {
     return dark;
   },
+  /** Whether the page is on its way to paper. */
+  get printing(): boolean {
+    return printing;
+  },
 };
 
 // ---- the clock ----
