@@ -299,6 +299,70 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/countries/{cc}/silent": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Silent devices
+         * @description Active devices of a country that were not heard for three of their intervals, and a day at least;
+         *     those that fell silent last come first. For operators; each look is noted with their name.
+         */
+        get: operations["listSilent"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/countries/{cc}/silent.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Silent devices as CSV
+         * @description The same as `/api/v1/countries/{cc}/silent`, as a table for a spreadsheet: up to 50,000 rows.
+         *     Where there are more, a `Link` with `rel="next"` says where they are.
+         */
+        get: operations["downloadSilent"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/countries/{cc}/splits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One count, split
+         * @description Exactly which devices make up a country's count, by region, partner, firmware, radio access
+         *     technology or signal: an outage that is one region's or one firmware's shows here. Each device is
+         *     in one group, by what it said last.
+         */
+        get: operations["splitCount"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/devices/{id}": {
         parameters: {
             query?: never;
@@ -1533,6 +1597,38 @@ export interface components {
          * @enum {string}
          */
         Of: "now" | "hour";
+        /**
+         * @description Hours that should have been closed by now.
+         * @example {
+         *       "country": null,
+         *       "hours": 0,
+         *       "oldest": null,
+         *       "why": []
+         *     }
+         */
+        OverdueItem: {
+            /**
+             * @description The country of the one that ended first; null if there is none.
+             * @example null
+             */
+            country?: string | null;
+            /**
+             * @description How many, over all countries; of each at most a month of them.
+             * @example 0
+             */
+            hours: number;
+            /**
+             * Format: date-time
+             * @description When the one that ended first began; null if there is none.
+             * @example null
+             */
+            oldest?: string | null;
+            /**
+             * @description What stands in its way; empty if there is none.
+             * @example []
+             */
+            why: string[];
+        };
         /**
          * @description The database.
          * @example {
@@ -3679,7 +3775,7 @@ export interface operations {
             };
         };
     };
-    getDevice: {
+    listSilent: {
         parameters: {
             query?: {
                 /**
