@@ -410,7 +410,7 @@ async fn the_pipeline_says_whether_it_can_count_and_why_not() {
     let late = check(&world, "02:30:00").await;
     assert!(
         late.message
-            .contains("ph: the hour that ended at 2026-11-21T02:00Z is not closed"),
+            .contains("hours overdue, first that of ph that ended at 2026-11-21T01:00Z: "),
         "{late:?}"
     );
     exporter.end().await;
