@@ -794,7 +794,7 @@ async fn a_wrong_question_is_told_what_is_wrong_with_it() {
         ("?x", 400, &["unknown field `x`"]),
         ("/", 404, &["nothing is at"]),
         (".csv?from=2026-11-21&to=2026-11-20", 400, &["is after"]),
-        (".png", 404, &["nothing is at"]),
+        (".gif", 404, &["nothing is at"]),
     ];
     for (suffix, status, words) in cases {
         let detail = it
