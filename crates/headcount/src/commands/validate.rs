@@ -360,7 +360,10 @@ fn api(app: &App, report: &mut Report) {
     } else if asks {
         report.fine(
             "api",
-            format!("http://{listen}, asks for {}", app.config.api.access.asks_for()),
+            format!(
+                "http://{listen}, asks for {}",
+                app.config.api.access.asks_for()
+            ),
         );
     } else {
         report.fine("api", format!("http://{listen}"));
