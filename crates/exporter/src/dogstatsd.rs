@@ -1,6 +1,6 @@
 //! What goes to the Datadog Agent, and the way there.
 //!
-//! Lines are written ([`line`]), packed into datagrams and handed to the socket ([`socket`]) in one
+//! Lines are written ([`mod@line`]), packed into datagrams and handed to the socket (`socket`) in one
 //! go and without waiting: an Agent that is slow or away must not hold up the counting of devices.
 //! Nothing is kept in between, so nothing is lost at the end of the process. What the socket does
 //! not take is sent again by the plan in [`crate::schedule`].
