@@ -23,6 +23,8 @@ describe("the range in the address", () => {
     expect(parse("from=2026-11-14T08:00%2B08:00&to=2026-11-14T19:00:00-05:00")).toEqual(wanted);
     // A plus that was not escaped arrives as a space.
     expect(parse("from=2026-11-14T08:00+08:00&to=2026-11-15T00:00:00Z")).toEqual(wanted);
+    // as alerts have it
+    expect(parse("from=1794614400000&to=1794700800000.0")).toEqual(wanted);
     expect(parse("range=1h&from=2026-11-14T00:00:00Z&to=2026-11-15T00:00:00Z")).toEqual(wanted);
   });
 

@@ -64,6 +64,9 @@ const MAX_NAME_BYTES: usize = 256;
 /// What a route asks for that nobody was let in to.
 const UNKNOWN_CALLER: &str = "somebody who is known";
 
+/// How an `Authorization` header begins that shows a name and a password.
+const BASIC: &str = "Basic";
+
 /// How to show a name and a password. They are read as UTF-8.
 const CHALLENGE: HeaderValue =
     HeaderValue::from_static("Basic realm=\"headcount\", charset=\"UTF-8\"");
@@ -182,7 +185,7 @@ impl Ways {
             return Ok(Some(caller));
         }
         if let Some(basic) = &self.basic
-            && headers.contains_key(header::AUTHORIZATION)
+            && shows_password(headers)
         {
             let sender = limits::caller(extensions);
             let wait = gate.wrong.wait(sender, Instant::now());
@@ -336,6 +339,15 @@ impl Credentials {
     fn is(&self, other: &Self) -> Choice {
         self.bytes.ct_eq(&other.bytes) & self.length.ct_eq(&other.length)
     }
+}
+
+/// Whether somebody shows a name and a password, right or wrong. What else an `Authorization` header may
+/// hold, as what a gateway adds to each request, is no attempt.
+fn shows_password(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::AUTHORIZATION).iter();
+    values
+        .filter_map(|value| value.as_bytes().get(..BASIC.len()))
+        .any(|scheme| scheme.eq_ignore_ascii_case(BASIC.as_bytes()))
 }
 
 /// The credentials of an `Authorization` header. Two such headers are nobody's.

@@ -36,7 +36,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use telemetry::Counter;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
 
@@ -52,6 +52,12 @@ use problem::Problem;
 pub use public_url::{PublicUrl, PublicUrlError};
 use routes::probes;
 use serve::serve;
+
+/// Answers that read about every device, made at once.
+const MAX_READERS: usize = 2;
+
+/// How long somebody waits for one of those places.
+const READER_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Requests for data that are answered at once, each with at most one answer in memory. Beyond
 /// them callers are told to come back rather than kept waiting for a connection to the database.
@@ -106,6 +112,8 @@ pub struct Context {
     /// Ends the stream.
     ended: CancellationToken,
     studio: Arc<charts::Studio>,
+    /// Places for answers that read about every device.
+    readers: Arc<Semaphore>,
 }
 
 impl Context {
@@ -127,6 +135,18 @@ impl Context {
             followers: Arc::new(Semaphore::new(routes::stream::MAX_FOLLOWERS)),
             ended: CancellationToken::new(),
             studio: Arc::default(),
+            readers: Arc::new(Semaphore::new(MAX_READERS)),
+        }
+    }
+
+    /// A place to read about every device, which may take seconds: waited for, but not for long. All
+    /// roles of a process share its connections to the database, and whoever asks for much must not
+    /// keep heartbeats from being stored.
+    async fn place_to_read(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let place = Arc::clone(&self.readers).acquire_owned();
+        match tokio::time::timeout(READER_PATIENCE, place).await {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(_)) | Err(_) => Err(Problem::too_busy()),
         }
     }
 

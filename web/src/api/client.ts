@@ -95,6 +95,10 @@ export interface ClientOptions {
 }
 
 const TIMEOUT_MS = 10_000;
+
+/** Deploys, firmware and maintenance in one range: as many as the API gives at once. */
+const MAX_MARKS = 1000;
+
 /** The `Date` header has whole seconds; the middle of one is the best guess. */
 const DATE_HEADER_MIDDLE_MS = 500;
 
@@ -184,7 +188,10 @@ export function createClient(options: ClientOptions): ApiClient {
     async marks(country, query, signal) {
       const lists = ["annotations", "maintenance"].map(async (kind) => {
         const path = `/api/v1/${kind}`;
-        const list = await get<{ items?: unknown }>(path + queryOf({ country, ...query }), signal);
+        const list = await get<{ items?: unknown }>(
+          path + queryOf({ country, limit: MAX_MARKS, ...query }),
+          signal,
+        );
         return itemsOf<MarkItem>(list.items, path);
       });
       return (await Promise.all(lists)).flat();

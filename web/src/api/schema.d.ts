@@ -2185,7 +2185,7 @@ export interface operations {
                 cursor?: string;
                 /**
                  * @description The first instant: those that touch the time from then on. RFC 3339 with offset; with
-                 *     `country` also by its clock. 28 days before now when left out.
+                 *     `country` also by its clock. 56 days before `to` when left out.
                  * @example 2026-11-01T00:00:00+08:00
                  */
                 from?: string;
@@ -4211,7 +4211,7 @@ export interface operations {
                 cursor?: string;
                 /**
                  * @description The first instant: those that touch the time from then on. RFC 3339 with offset; with
-                 *     `country` also by its clock. 28 days before now when left out.
+                 *     `country` also by its clock. 56 days before `to` when left out.
                  * @example 2026-11-01T00:00:00+08:00
                  */
                 from?: string;

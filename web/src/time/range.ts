@@ -45,9 +45,13 @@ export function isUsable({ from, to }: Stretch): boolean {
   return to - from >= SHORTEST_MS && to - from <= LONGEST_MS;
 }
 
-/** RFC 3339 with an offset; without one nobody knows whose clock is meant. */
+/**
+ * RFC 3339 with an offset; without one nobody knows whose clock is meant. Or Unix milliseconds, which are all
+ * that the links in Datadog's alerts can reckon with.
+ */
 function instantFrom(text: string | null): Instant | null {
   if (text === null) return null;
+  if (/^\d{12,13}(?:\.0)?$/.test(text)) return Number(text);
   // In a query that was written by hand the plus of an offset has become a space.
   const parts = /^(\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(Z|[+ -]\d\d:\d\d)$/i.exec(text);
   if (parts === null) return null;

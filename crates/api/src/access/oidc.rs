@@ -222,7 +222,12 @@ impl Oidc {
         }
         let described = format!(
             "{:?}",
-            (&settings.issuer, &settings.client_id, &settings.members)
+            (
+                &settings.issuer,
+                &settings.client_id,
+                &settings.groups_claim,
+                &settings.members
+            )
         );
         Ok(Self {
             policy: xxh3_64(described.as_bytes()),

@@ -30,7 +30,8 @@ const MAX_KEPT: usize = 64;
 const MAX_KEPT_BYTES: usize = 8 << 20;
 
 /// An SVG runs nothing and loads nothing, also when it is opened as a page of its own.
-const SVG_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'");
+const SVG_POLICY: HeaderValue =
+    HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
 /// How a picture goes out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -197,6 +197,7 @@ async fn count(
     now: Instant,
 ) -> Result<DistinctAnswer, Problem> {
     let store = &context.store;
+    let _place = context.place_to_read().await?;
     let counts = store.distinct(row.country, from, to).await?;
     let closed = store.hourly_counts(row.country, from, to).await?;
     let hours = row.zones.hours(from, to).count();

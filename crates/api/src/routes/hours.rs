@@ -254,6 +254,8 @@ impl Question {
         let items: Vec<_> = hours
             .into_iter()
             .filter_map(|hour| match closed.get(&hour.start) {
+                // An import that gave no number for the carrier did not say that there was none.
+                Some(count) if count.imported && self.is_unnamed_in(&count.counts) => None,
                 Some(count) => Some(self.closed_item(hour, count)),
                 None => self.live_item(hour, &mut live),
             })
@@ -268,6 +270,11 @@ impl Question {
             items,
             next: None,
         })
+    }
+
+    fn is_unnamed_in(&self, counts: &Counts) -> bool {
+        let carrier = self.carrier.as_ref();
+        carrier.is_some_and(|carrier| !counts.carriers.contains_key(carrier))
     }
 
     fn closed_item(&self, hour: Hour, count: &HourlyCount) -> HourItem {

@@ -56,7 +56,7 @@ pub(crate) struct MarkQuery {
     #[param(example = "ph")]
     country: Option<String>,
     /// The first instant: those that touch the time from then on. RFC 3339 with offset; with
-    /// `country` also by its clock. 28 days before now when left out.
+    /// `country` also by its clock. 56 days before `to` when left out.
     #[param(example = "2026-11-01T00:00:00+08:00")]
     from: Option<String>,
     /// The first instant beyond. 28 days after now when left out; at most 400 days after `from`.

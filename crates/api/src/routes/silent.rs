@@ -265,6 +265,7 @@ impl Question {
             // One more tells whether there is another page.
             limit: self.limit + 1,
         };
+        let _place = context.place_to_read().await?;
         let mut devices = context.store.silent_page(self.now, selection).await?;
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let more = devices.len() > limit;

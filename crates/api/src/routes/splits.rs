@@ -170,6 +170,7 @@ pub(crate) async fn splits(
     let store = &context.store;
     let now = context.clock.now();
     let of = query.of.unwrap_or(Of::Now);
+    let _place = context.place_to_read().await?;
     let (from, to, is_known, complete, rows) = match of {
         Of::Now => {
             let reading = context.live().await?;

@@ -139,6 +139,9 @@ pub(crate) async fn parity(args: ParityArgs, app: &App) -> anyhow::Result<ExitCo
         })
     };
     let (old, mut is_clean) = read_old(args.old, &names, &zones_of).await?;
+    if old.is_empty() {
+        bail!("there are no counts to compare with: the input has no row that can be used");
+    }
     let listed = match args.devices {
         None => None,
         Some(file) => {
