@@ -128,3 +128,43 @@ async fn a_row_that_somebody_else_has_written_is_written_anew() {
     story.tells("06:00|globe|12000||515-02||||2.0||").await;
     roles.end().await;
 }
+
+/// The segment in which a device was heard last is the one in which it counts, also when it was back there
+/// within a minute, and when somebody else has heard it elsewhere meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_counts_where_it_was_heard_last() {
+    let world = World::at("2026-11-21T05:10:00Z").await;
+    let mut fleet = Publisher::new(&world.broker_url);
+    let mut hear = async |time: &str, mnc: &str| {
+        world.go_to(&format!("2026-11-21T{time}Z")).await;
+        let payload = format!(r#"{{"mcc":"515","mnc":"{mnc}"}}"#);
+        fleet
+            .publish([(world.topic("a"), payload.into_bytes())])
+            .await;
+        world.caught_up().await;
+    };
+    let latest = "select string_agg(carrier || ' ' || to_char(heard_at, 'HH24:MI:SS'), ', ')
+        from last_heard l join carriers k on k.country = l.country and k.bit = l.carrier_bit
+        where latest";
+    let roles = world.run_ingest().await;
+    world.caught_up().await;
+    hear("05:11:10", "02").await;
+    hear("05:11:20", "03").await;
+    assert_eq!(world.sql(latest).await, "smart 05:11:20");
+    hear("05:11:40", "02").await;
+    assert_eq!(world.sql(latest).await, "globe 05:11:40");
+    hear("05:16:40", "02").await;
+    assert_eq!(world.sql(latest).await, "globe 05:16:40");
+
+    // Another process has heard it through another carrier, and it comes back to ours.
+    world
+        .sql(
+            "update last_heard set latest = not latest,
+                 heard_at = case when latest then heard_at else '2026-11-21T05:18:00Z' end",
+        )
+        .await;
+    assert_eq!(world.sql(latest).await, "smart 05:18:00");
+    hear("05:21:40", "02").await;
+    assert_eq!(world.sql(latest).await, "globe 05:21:40");
+    roles.end().await;
+}

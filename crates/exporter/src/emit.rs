@@ -335,6 +335,10 @@ impl Emitter {
         let Some(legacy) = &config.legacy else {
             return Ok(true);
         };
+        // It has no timestamp: an old hour would look like the present one.
+        if is_too_old(hour.hour, context.clock.now()) {
+            return Ok(true);
+        }
         let (store, country, start) = (&context.store, hour.country, hour.hour.start);
         if !store
             .claim_legacy_emission(lease, country, start, now)

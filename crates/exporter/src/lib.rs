@@ -209,10 +209,14 @@ impl Exporter {
                 ..
             } = self;
             let counted = now::count(config, context, emitter, lease, minute).await;
-            counted.map(|overdue| {
-                self.minute = Some(minute);
-                self.say_overdue(&overdue);
-            })
+            let told = match counted {
+                Ok(present) => {
+                    self.minute = Some(minute);
+                    now::tell(config, context, emitter, lease, &present).await
+                }
+                Err(error) => Err(error),
+            };
+            told.map(|overdue| self.say_overdue(&overdue))
         };
         match closed.map(drop).and(sent).and(counted) {
             Ok(()) => {

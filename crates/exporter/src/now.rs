@@ -9,23 +9,23 @@ use store::countries::CountryRow;
 use store::leases::Lease;
 use store::overdue::Overdue;
 use telemetry::Count;
+use telemetry::metrics::PipelineValue;
 
-use crate::dogstatsd::line::Kind;
+use crate::dogstatsd::line::{Kind, Status};
 use crate::emit::Emitter;
 use crate::pipeline::{self, Present};
 use crate::series::CarrierSeries;
 use crate::{Config, Context};
 
 /// Counts the devices reachable at the start of this minute, keeps and sends the counts. A country
-/// of which we cannot tell is left out of both, and `pipeline.blind` is 1. Sends with them how the
-/// pipeline is. Returns the hours that should have been closed by now.
+/// of which we cannot tell is left out of both. Returns what is known about the minute.
 pub(crate) async fn count(
     config: &Config,
     context: &Context,
     emitter: &mut Emitter,
     lease: &Lease,
     minute: Instant,
-) -> store::Result<Overdue> {
+) -> store::Result<Present> {
     let Context { store, .. } = context;
     let slots = store.slots().await?;
     let horizon = Horizon::of(slots.iter().map(|slot| (slot.started_at, slot.watermark)));
@@ -80,22 +80,64 @@ pub(crate) async fn count(
             }
         }
     }
-    emitter
-        .announce_countries(config, context, counts.keys())
-        .await?;
-    emitter.announce_refused(config, context).await?;
-    let present = Present {
+    // These lines have no timestamp: whoever was paused since the minute began must not send them.
+    store.confirm_lease(lease).await?;
+    if model::hour::minute(context.clock.now()) == minute {
+        emitter.send(&lines);
+    }
+    Ok(Present {
         now: context.clock.now(),
         slots,
         gaps: records,
         horizon,
+        counted: counts.into_keys().collect(),
         unknown,
         newest_heard_at,
+    })
+}
+
+/// Tells how the pipeline is, and what is new in Datadog. Returns the hours that should have been closed
+/// by now.
+pub(crate) async fn tell(
+    config: &Config,
+    context: &Context,
+    emitter: &mut Emitter,
+    lease: &Lease,
+    present: &Present,
+) -> store::Result<Overdue> {
+    let looked = look(config, context, emitter, present).await;
+    let (overdue, values, status, message) = match looked {
+        Ok(found) => found,
+        Err(error) => {
+            // What is known without another question is told all the same.
+            let why = format!("the database does not tell all of it: {error}");
+            let values = vec![pipeline::blind(present)];
+            context.store.confirm_lease(lease).await?;
+            let mut lines = emitter.pipeline(config, values);
+            let critical = Status::Critical;
+            lines.push(Emitter::can_count(config, present.now, critical, why));
+            emitter.send(&lines);
+            return Err(error);
+        }
     };
-    let overdue = store.overdue(present.now).await?;
-    let (values, status, message) = pipeline::look(context, &present, &overdue).await?;
-    lines.extend(emitter.pipeline(config, values));
+    context.store.confirm_lease(lease).await?;
+    let mut lines = emitter.pipeline(config, values);
     lines.push(Emitter::can_count(config, present.now, status, message));
     emitter.send(&lines);
     Ok(overdue)
+}
+
+async fn look(
+    config: &Config,
+    context: &Context,
+    emitter: &mut Emitter,
+    present: &Present,
+) -> store::Result<(Overdue, Vec<PipelineValue>, Status, String)> {
+    emitter
+        .announce_countries(config, context, present.counted.iter())
+        .await?;
+    emitter.announce_refused(config, context).await?;
+    let overdue = context.store.overdue(present.now).await?;
+    let (values, status, message) = pipeline::look(context, present, &overdue).await?;
+    Ok((overdue, values, status, message))
 }

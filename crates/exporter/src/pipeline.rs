@@ -34,7 +34,9 @@ pub(crate) struct Present {
     pub(crate) gaps: Vec<GapRecord>,
     /// What all slots have heard.
     pub(crate) horizon: Option<Horizon>,
-    /// The countries in use of which *reachable now* is unknown.
+    /// The countries that were counted.
+    pub(crate) counted: Vec<Country>,
+    /// Those of which *reachable now* is unknown.
     pub(crate) unknown: Vec<Country>,
     /// When the newest heartbeat was heard.
     pub(crate) newest_heard_at: Option<Instant>,
@@ -48,10 +50,8 @@ pub(crate) async fn look(
 ) -> store::Result<(Vec<PipelineValue>, Status, String)> {
     let (store, now) = (&context.store, present.now);
     let hours = store.hours_ended_since(now - LOOK_BACK).await?;
-    let mut values: Vec<PipelineValue> = Vec::new();
+    let mut values: Vec<PipelineValue> = vec![blind(present)];
     let mut put = |metric, value| values.push((metric, None, value));
-    let blind = !present.unknown.is_empty() || present.horizon.is_none();
-    put(Pipeline::Blind, blind.into());
     let age_secs = |at: Instant| (now - at).num_seconds().max(0);
     if let Some(horizon) = present.horizon {
         put(Pipeline::WatermarkLag, age_secs(horizon.watermark));
@@ -80,6 +80,12 @@ pub(crate) async fn look(
     }
     let (status, message) = health(present, overdue);
     Ok((values, status, message))
+}
+
+/// Whether what cannot be seen makes counts unknown.
+pub(crate) fn blind(present: &Present) -> PipelineValue {
+    let blind = !present.unknown.is_empty() || present.horizon.is_none();
+    (Pipeline::Blind, None, blind.into())
 }
 
 pub(crate) fn number(count: usize) -> i64 {
@@ -197,6 +203,7 @@ mod tests {
             horizon: Horizon::of(slots.iter().map(|slot| (slot.started_at, slot.watermark))),
             slots,
             gaps: Vec::new(),
+            counted: Vec::new(),
             unknown: Vec::new(),
             newest_heard_at: None,
         }

@@ -291,8 +291,11 @@ pub(crate) async fn closed_until(
     let rows: Vec<(String, Instant)> = Error::at(
         "closed_until",
         sqlx::query_as(
-            "select country, max(hour_end) from hourly_counts where not imported
-             group by country",
+            "select c.country, h.hour_end
+             from countries c cross join lateral (
+                 select hour_end from hourly_counts
+                 where country = c.country and not imported order by hour desc limit 1
+             ) h",
         )
         .fetch_all(connection)
         .await,

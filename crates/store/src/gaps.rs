@@ -52,14 +52,14 @@ pub(crate) async fn apply(
          select $1, $2, $3, $4, $5, $6
          where not exists (select from gaps where slot = $1 and to_at is null)
          on conflict (slot, cause, from_at, coalesce(country, '')) do update set to_at = null";
-    // What a broker says of itself does not come in order. Hours that were closed before this was
-    // known are judged again.
+    // What a broker says of itself does not come in order, and a slot may be taken into use again after
+    // hours were closed without it. Hours that were closed before this was known are judged again.
     const RECLOSE: &str = "insert into late_hours (country, hour, hour_end, marked_at)
          select country, hour, hour_end, $2 from hourly_counts
          where hour < $2 and hour_end > $1 and not imported and ($3::text is null or country = $3)
          on conflict (country, hour) do update set marked_at = excluded.marked_at";
     if let GapChange::Over {
-        cause: Cause::BrokerDropped | Cause::BrokerAway,
+        cause: Cause::BrokerDropped | Cause::BrokerAway | Cause::SessionLost,
         country,
         from,
         to,

@@ -78,7 +78,8 @@ macro_rules! given_rows {
 }
 
 /// For rows whose texts are there already. That the row was heard when we think it was proves that it
-/// is the one we think of: nobody else has written it since.
+/// is the one we think of: nobody else has written it since. That it has the `latest` mark proves that
+/// nobody else has heard the device in another segment since.
 const UPDATE_ALIKE: &str = "update last_heard l
      set heard_at = n.heard_at,
          battery_mv = coalesce(n.battery_mv, l.battery_mv),
@@ -88,7 +89,7 @@ const UPDATE_ALIKE: &str = "update last_heard l
                   unnest($5::int[]) as battery_mv, unnest($6::smallint[]) as rsrp_dbm,
                   unnest($7::timestamptz[]) as before) n
      where l.device_no = n.device_no and l.country = n.country and l.carrier_bit = n.carrier_bit
-       and l.heard_at = n.before";
+       and l.heard_at = n.before and l.latest";
 
 const UPDATE: &str = concat!(
     "update last_heard l
@@ -105,7 +106,7 @@ const UPDATE: &str = concat!(
          model = coalesce(n.model, l.model)",
     given_rows!(),
     "where l.device_no = n.device_no and l.country = n.country and l.carrier_bit = n.carrier_bit
-       and l.heard_at < date_bin('1 minute', n.heard_at, timestamptz 'epoch')"
+       and l.heard_at < date_bin('1 minute', n.heard_at, timestamptz 'epoch') and l.latest"
 );
 
 const UPSERT: &str = concat!(
@@ -126,7 +127,8 @@ const UPSERT: &str = concat!(
          cell = coalesce(excluded.cell, l.cell),
          fw = coalesce(excluded.fw, l.fw),
          model = coalesce(excluded.model, l.model)
-     where l.heard_at < date_bin('1 minute', excluded.heard_at, timestamptz 'epoch')"
+     where l.heard_at < date_bin('1 minute', excluded.heard_at, timestamptz 'epoch')
+        or (not l.latest and l.heard_at < excluded.heard_at)"
 );
 
 /// Binds the columns that are written with every heartbeat.
@@ -190,8 +192,9 @@ async fn run(
 }
 
 /// Writes the newest states, those of which most is known first, each kind sorted by key; an older
-/// one never replaces a newer one, and two within a minute write once. `moved` names the devices
-/// that were heard in another segment than before: for those the `latest` mark moves.
+/// one never replaces a newer one, and two within a minute write once, but for a device that is back in a
+/// segment within it. `moved` names the devices that were heard in another segment than before: for those
+/// the `latest` mark moves. It is also looked at for all of which less was there than the caller knew of.
 pub(crate) async fn upsert(
     connection: &mut PgConnection,
     rows: &mut [LastHeardRow<'_>],
@@ -211,9 +214,11 @@ pub(crate) async fn upsert(
     // has been overtaken: those that are as they should be are not changed a second time.
     if update_alike(connection, alike).await? < alike.len() as u64 {
         run(connection, UPSERT, alike).await?;
+        moved.extend(alike.iter().map(|row| row.device_no));
     }
     if run(connection, UPDATE, present).await? < present.len() as u64 {
         run(connection, UPSERT, present).await?;
+        moved.extend(present.iter().map(|row| row.device_no));
     }
     run(connection, UPSERT, absent).await?;
     if moved.is_empty() {

@@ -21,7 +21,7 @@ const ARRIVAL_DAYS_BACK: u64 = 1;
 /// Days for which minutely counts and quarantine counts are kept: a quarter of a year, so that a
 /// season can be compared with the last.
 const MINUTES_KEPT_DAYS: u64 = 92;
-/// Days for which it is kept what was sent to the Agent: nothing older than an hour is ever sent.
+/// Days for which it is kept what was sent to the Agent. The plan of an hour takes 55 minutes.
 const EMISSIONS_KEPT_DAYS: u64 = 7;
 /// Days for which it is kept what jobs did: as long as the minutes that they counted.
 const JOB_RUNS_KEPT_DAYS: u64 = 92;
@@ -82,9 +82,12 @@ impl Store {
                 MINUTES_KEPT_DAYS,
             ),
             ("delete from audit where noted_at < $1", AUDIT_KEPT_DAYS),
-            ("delete from emissions where hour < $1", EMISSIONS_KEPT_DAYS),
             (
-                "delete from legacy_emissions where hour < $1",
+                "delete from emissions where sent_at < $1",
+                EMISSIONS_KEPT_DAYS,
+            ),
+            (
+                "delete from legacy_emissions where sent_at < $1",
                 EMISSIONS_KEPT_DAYS,
             ),
             (
