@@ -526,8 +526,9 @@ async fn the_deployment_counts_and_keeps_strangers_out() {
         let heard = it.heard(login);
         assert_eq!(heard, "", "{login:?} reads what is not theirs");
     }
-    let heard = it.heard(INGEST);
-    assert!(heard.contains("headcount/probe/main"), "{heard}");
+    // Probes come every few seconds, and on a busy machine when they can.
+    let mut listened = (0..10).map(|_| it.heard(INGEST));
+    assert!(listened.any(|heard| heard.contains("headcount/probe/main")));
 
     // The broker's own check, as its container runs it.
     let check = it.compose.list("mosquitto", "/healthcheck/test");

@@ -1174,7 +1174,7 @@ async fn hours_are_drawn_as_they_are_answered() {
     assert_eq!(svg.header(header::CONTENT_TYPE), "image/svg+xml");
     assert_eq!(
         svg.header(header::CONTENT_SECURITY_POLICY),
-        "default-src 'none'"
+        "default-src 'none'; frame-ancestors 'none'"
     );
     for part in [
         "viewBox=\"0 0 1200 630\"",
