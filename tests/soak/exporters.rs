@@ -10,7 +10,7 @@ const HOURS: u32 = 1000;
 
 /// What is sent in the end is the truth.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "15 minutes: make soak PART=exporters"]
+#[ignore = "22 minutes: make soak PART=exporters"]
 async fn exporters() {
     crate::print_machine("exporters: 1,000 simulated hours, exporters killed and paused");
     let seed = fastrand::u64(..);

@@ -4,7 +4,7 @@
 //! - `owners`: the owner of the slot is killed 20 times and paused 20 times, also inside COPY (16 min)
 //! - `broker_kills`: what the broker itself loses under `kill -9`, set up as shipped (3 min)
 //! - `postgres_away`: Postgres away for 10 minutes at 5,000 messages a second (15 min)
-//! - `exporters`: 1,000 simulated hours, three exporters killed and paused (15 min)
+//! - `exporters`: 1,000 simulated hours, three exporters killed and paused (22 min)
 //! - `model`: 200 random schedules of everything that may happen, against a model (20 min)
 //!
 //! Each prints machine, commit and figures, and fails when a promise is broken. They run the binary
